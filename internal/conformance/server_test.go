@@ -1,0 +1,126 @@
+package conformance
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/lightpgq/pgqueue/internal/devpg"
+)
+
+// engine is one implementation of schema pgq.
+type engine struct {
+	name      string
+	reference bool
+	install   func(ctx context.Context, conn *pgx.Conn) error
+}
+
+var engines = []engine{
+	{name: "reference", reference: true, install: installReference},
+}
+
+// installReference installs PgQ itself. Without it half of the suite would
+// say nothing, so that is an error and no reason to skip.
+func installReference(ctx context.Context, conn *pgx.Conn) error {
+	if _, err := conn.Exec(ctx, "create extension pgq"); err != nil {
+		return fmt.Errorf("the original PgQ extension is needed to compare with, and this server has none. "+
+			"Try: scripts/setup-test (on Debian it installs postgresql-NN-pgq3): %w", err)
+	}
+	return nil
+}
+
+// server is the suite's own: its transaction ids are nobody else's.
+var server *devpg.Server
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code, err := runSuite(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "conformance:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func runSuite(m *testing.M) (code int, err error) {
+	ctx := context.Background()
+	server, err = devpg.Start(ctx, devpg.Config{Settings: map[string]string{
+		"autovacuum_naptime":        "2147483", // on, as a case asks for, but never at work
+		"max_connections":           "200",
+		"max_prepared_transactions": "20",
+	}})
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, server.Stop()) }()
+	if err := makeTemplates(ctx); err != nil {
+		return 1, err
+	}
+	if code = m.Run(); code != 0 {
+		return code, nil
+	}
+	// Only a whole run can tell that a line of the table is of no use.
+	if unused := unusedDifferences(); wholeRun() && len(unused) > 0 {
+		return 1, fmt.Errorf("no case asserted these differences:\n\t%s", strings.Join(unused, "\n\t"))
+	}
+	return 0, nil
+}
+
+func wholeRun() bool {
+	for _, name := range []string{"test.run", "test.skip", "test.list"} {
+		if flag.Lookup(name).Value.String() != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// makeTemplates makes a database with each engine, to be cloned for each case,
+// and the roles of the cases about rights.
+func makeTemplates(ctx context.Context) error {
+	for _, e := range engines {
+		if err := adminExec(ctx, "create database template_"+e.name); err != nil {
+			return err
+		}
+		conn, err := pgx.Connect(ctx, server.DSN("template_"+e.name))
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(e.install(ctx, conn), conn.Close(ctx)); err != nil {
+			return fmt.Errorf("install %s: %w", e.name, err)
+		}
+	}
+	return adminExec(ctx, "create role conf_nobody; create role conf_reader in role pgq_reader; "+
+		"create role conf_writer in role pgq_writer; create role conf_admin in role pgq_admin")
+}
+
+func adminExec(ctx context.Context, sql string) error {
+	conn, err := pgx.Connect(ctx, server.DSN("postgres"))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
+	return err
+}
+
+// newDatabase makes a database with the engine installed. It is dropped with
+// the server: dropping one by one takes longer than all the tests, as each
+// drop waits for a checkpoint.
+func newDatabase(t *testing.T, e engine) (dsn string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	name := "case_" + strings.ToLower(rand.Text()[:12])
+	if err := adminExec(ctx, fmt.Sprintf("create database %s template template_%s strategy file_copy", name, e.name)); err != nil {
+		t.Fatal(err)
+	}
+	return server.DSN(name)
+}
