@@ -51,6 +51,10 @@ var throwAway = map[string]string{
 	"synchronous_commit":        "off",
 }
 
+// live keeps each running server's end of its pipe from the garbage collector,
+// which closes files that nobody can reach any more.
+var live sync.Map
+
 // Config says what server to start. The zero value is one for tests.
 type Config struct {
 	// BinDir is the directory of initdb and postgres. Defaults to FindBinDir.
@@ -183,6 +187,7 @@ func (s *Server) startSupervisor() error {
 	if err := s.supervisor.Start(); err != nil {
 		return errors.Join(err, hold.Close(), report.Close())
 	}
+	live.Store(s, true)
 	// By the pipe, since everybody can read command lines and environments. If
 	// it fails, the supervisor is dead, and ready finds that out.
 	_, _ = fmt.Fprintln(hold, s.password)
@@ -295,6 +300,7 @@ func (s *Server) abort() {
 }
 
 func (s *Server) shutdown() error {
+	defer live.Delete(s)
 	words := s.lastWords() // while they are there
 	_ = s.hold.Close()     // abort may have done so
 	// No graceful way is left after that long: the group is the supervisor and

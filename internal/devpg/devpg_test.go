@@ -10,11 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -121,6 +123,29 @@ func TestStartStop(t *testing.T) {
 		}
 	}
 	wantGone(t, s.addr())
+}
+
+// A server lives until Stop, also when nobody keeps what Start returned.
+func TestForgottenServer(t *testing.T) {
+	tempDir(t)
+	s, err := Start(t.Context(), Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dsn, pipe := s.DSN("postgres"), weak.Make(s.hold)
+	t.Cleanup(func() {
+		live.Range(func(s, _ any) bool {
+			if err := s.(*Server).Stop(); err != nil {
+				t.Error(err)
+			}
+			return true
+		})
+	})
+	runtime.GC()
+	if pipe.Value() == nil {
+		t.Error("the pipe that keeps it is gone")
+	}
+	show(t, dsn, "fsync")
 }
 
 // wantGone checks that nobody listens on addr.
