@@ -1,0 +1,172 @@
+package pgqueue
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Batch is an open batch of a consumer: what became visible between two ticks. It
+// stays the consumer's until it is finished: asking again, in this process or
+// another, gives the same one. It is not safe for concurrent use.
+type Batch struct {
+	ID       int64
+	Queue    string
+	Consumer string
+
+	Tick, PrevTick int64     // the batch ends at Tick and begins at PrevTick
+	Time, PrevTime time.Time // when they were made
+	Seq, PrevSeq   int64     // event sequence at them: at most Seq-PrevSeq fresh events, if ids have no gaps
+
+	retries []retry
+	read    bool // Events came to its end
+	queue   Queue
+	log     *slog.Logger // the consumer's, if one runs it
+}
+
+func (b *Batch) logger() *slog.Logger { return cmp.Or(b.log, slog.Default()) }
+
+// retry is an event to be parked when the batch is finished.
+type retry struct {
+	id    int64
+	after time.Duration
+}
+
+// fetchSize is the number of events fetched at once: enough to hide the round trip, few
+// enough to keep memory flat.
+const fetchSize = 300
+
+// NextBatch opens the consumer's next batch, or returns the one that is open
+// (pgq.next_batch_custom). ErrNoBatch: there is none before the next tick.
+// ErrConsumerNotFound.
+func (q Queue) NextBatch(ctx context.Context, db DB, consumer string) (*Batch, error) {
+	b := &Batch{Queue: q.name, Consumer: consumer, queue: q}
+	var id, tick, prevTick, seq, prevSeq *int64
+	var at, prevAt *time.Time
+	err := db.QueryRow(ctx, sqlNextBatch, q.name, consumer, nil, nil, nil).
+		Scan(&id, &tick, &prevTick, &at, &prevAt, &seq, &prevSeq)
+	if err == nil && id == nil {
+		err = ErrNoBatch
+	}
+	if err != nil {
+		return nil, opError("next batch of "+consumer+" on", q.name, err)
+	}
+	b.ID, b.Tick, b.PrevTick, b.Time, b.PrevTime, b.Seq, b.PrevSeq = *id, *tick, *prevTick, *at, *prevAt, *seq, *prevSeq
+	return b, nil
+}
+
+// Events reads the batch, ordered by event id, through a cursor in tx, a few hundred
+// events at a time whatever the batch's size. tx must stay open while it is
+// read; its savepoints may be used meanwhile. An error ends the sequence. It may be
+// read more than once, also when the first time ended early.
+func (b *Batch) Events(ctx context.Context, tx pgx.Tx) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		name := fmt.Sprintf("pgqueue_batch_%d", b.ID)
+		if _, err := tx.Exec(ctx, sqlBatchCursor, b.ID, name); err != nil {
+			yield(Event{}, opError("read batch of", b.Queue, err))
+			return
+		}
+		whole, err := b.fetchAll(ctx, tx, name, yield)
+		if err == nil {
+			_, err = tx.Exec(ctx, "close "+name)
+		}
+		if err != nil {
+			yield(Event{}, opError("read batch of", b.Queue, err))
+			return
+		}
+		b.read = b.read || whole
+	}
+}
+
+// fetchAll yields the cursor's events; whole is false when yield wanted no more.
+func (b *Batch) fetchAll(ctx context.Context, tx pgx.Tx, cursor string, yield func(Event, error) bool) (whole bool, err error) {
+	for {
+		rows, err := tx.Query(ctx, fmt.Sprintf("fetch %d from %s", fetchSize, cursor))
+		if err != nil {
+			return false, err
+		}
+		evs, err := pgx.CollectRows(rows, scanEvent)
+		if err != nil {
+			return false, err
+		}
+		for _, ev := range evs {
+			if !yield(ev, nil) {
+				return false, nil
+			}
+		}
+		if len(evs) < fetchSize {
+			return true, nil
+		}
+	}
+}
+
+// Retry parks ev: it comes again to this consumer alone, in a later batch, with Retry
+// one higher, not before the given time has passed. It is remembered here and written
+// by Finish; rolling back forgets it.
+func (b *Batch) Retry(ev Event, after time.Duration) {
+	b.retries = append(b.retries, retry{id: ev.ID, after: after})
+}
+
+// Finish parks the events given to Retry and closes the batch (pgq.finish_batch), so that the
+// consumer's next batch begins behind it. In a transaction, that becomes true
+// together with everything else in it. ErrBatchUnread when Events was not
+// read to its end: what has not been read cannot be finished (see Discard).
+// ErrBatchNotFound when the batch is not open any more; then nothing was done, and
+// the transaction should be rolled back.
+func (b *Batch) Finish(ctx context.Context, db DB) error {
+	if !b.read {
+		return opError("finish batch of", b.Queue, ErrBatchUnread)
+	}
+	return b.finish(ctx, db)
+}
+
+// Discard closes the batch without its events having been read: they are skipped
+// for this consumer. Events given to Retry are parked.
+func (b *Batch) Discard(ctx context.Context, db DB) error {
+	return b.finish(ctx, db)
+}
+
+func (b *Batch) finish(ctx context.Context, db DB) error {
+	err := pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+		if err := b.writeRetries(ctx, tx); err != nil {
+			return err
+		}
+		var closed int
+		if err := tx.QueryRow(ctx, sqlFinishBatch, b.ID).Scan(&closed); err != nil {
+			return err
+		}
+		if closed != 1 {
+			return ErrBatchNotFound
+		}
+		return nil
+	})
+	return opError("finish batch of", b.Queue, err)
+}
+
+func (b *Batch) writeRetries(ctx context.Context, tx pgx.Tx) error {
+	if len(b.retries) == 0 {
+		return nil
+	}
+	engine, err := b.queue.engineOf(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if engine == EngineOurs {
+		ids, after := make([]int64, len(b.retries)), make([]float64, len(b.retries))
+		for i, r := range b.retries {
+			ids[i], after[i] = r.id, r.after.Seconds()
+		}
+		_, err := tx.Exec(ctx, sqlEventsRetry, b.ID, ids, after)
+		return err
+	}
+	calls := &pgx.Batch{}
+	for _, r := range b.retries {
+		calls.Queue(sqlEventRetry, b.ID, r.id, r.after.Seconds())
+	}
+	return tx.SendBatch(ctx, calls).Close()
+}
