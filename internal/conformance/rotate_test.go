@@ -230,15 +230,14 @@ func withoutAutovacuum(c *caseRun) {
 		create table pgq_ext.completed_event (a int);
 		create table pgq_ext.completed_tick (a int);
 		select * from pgq.maint_operations();
-		--> vacuum|pgq.subscription
-		--> vacuum|pgq.consumer
+		--> $D23
 		--> vacuum|pgq.queue
 		--> vacuum|pgq.tick
 		--> vacuum|pgq.retry_queue
 		--> vacuum|pgq_ext.completed_tick
 		--> vacuum|pgq_ext.completed_event
 		select pgq.maint_tables_to_vacuum();
-		--> pgq.subscription
+		--> $D23/tables
 		--> pgq.consumer
 		--> pgq.queue
 		--> pgq.tick

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/lightpgq/pgqueue/internal/devpg"
+	"github.com/lightpgq/pgqueue/schema"
 )
 
 // engine is one implementation of schema pgq.
@@ -24,6 +25,15 @@ type engine struct {
 
 var engines = []engine{
 	{name: "reference", reference: true, install: installReference},
+	{name: "pgqueue", install: installOurs},
+}
+
+func installOurs(ctx context.Context, conn *pgx.Conn) error {
+	report, err := schema.Install(ctx, conn)
+	if err == nil && len(report.GrantsLeft) > 0 {
+		err = fmt.Errorf("a superuser's installation left grants undone: %q", report.GrantsLeft)
+	}
+	return err
 }
 
 // installReference installs PgQ itself. Without it half of the suite would

@@ -142,8 +142,7 @@ var tickCases = []testCase{
 		\fresh q
 		update pgq.tick set tick_snapshot = '1:99999999:';
 		select pgq.ticker('q');
-		--> W: Dubious PgQ state: old xmax=99999999, cur txid=<n>
-		--> 2
+		--> $D3
 	`},
 	{id: "tk11", script: `
 		\fresh q
