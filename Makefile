@@ -33,6 +33,9 @@ check: setup build lint ## exactly what CI runs
 build: ## the program, as bin/pgqueue
 	$(GO) build -o bin/pgqueue -ldflags '$(LDFLAGS)' ./cmd/pgqueue
 	$(GO) build $(PACKAGES)
+	@# Each module has to stand alone, as its users see it.
+	GOWORK=off $(GO) build ./...
+	GOWORK=off $(GO) -C cmd/pgqueue build ./...
 
 lint: $(GOLANGCI) ## golangci-lint, with the arrows between the packages
 	$(GOLANGCI) run $(PACKAGES)

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What setup-test and setup-demo share. To be sourced, by scripts with set -euo pipefail.
 
-say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+say() { printf 'setup: %s\n' "$*" >&2; }
 
 die() {
 	say "$@"
