@@ -1,6 +1,7 @@
 package pgqueue
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -79,16 +80,18 @@ func (q Queue) Copy(ctx context.Context, db DB, evs iter.Seq2[Event, error]) (n 
 		}
 		next, stop := iter.Pull2(evs)
 		defer stop()
+		var srcErr error
 		n, err = tx.CopyFrom(ctx, pgx.Identifier{schemaName, name},
 			[]string{"ev_time", "ev_type", "ev_data", "ev_extra1", "ev_extra2", "ev_extra3", "ev_extra4"},
 			pgx.CopyFromFunc(func() ([]any, error) {
 				ev, err, ok := next()
 				if !ok || err != nil {
+					srcErr = err
 					return nil, err
 				}
 				return append([]any{now}, ev.producerFields()...), nil
 			}))
-		return err
+		return cmp.Or(srcErr, err)
 	})
 	return n, opError("copy into", q.name, err)
 }

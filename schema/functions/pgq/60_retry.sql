@@ -4,9 +4,9 @@
 --
 -- i_ids NULL: all of them. i_after has one time for each id, or a single one for
 -- all. An event that is parked already stays as it is. Returns how many were parked,
--- NULL for an unknown batch; found gets how many of the ids were in the batch.
+-- NULL for an unknown batch; present gets how many of the ids were in the batch.
 create or replace function pgqueue.park_events(
-    i_batch int8, i_ids int8[], i_after timestamptz[], out parked int4, out found int4)
+    i_batch int8, i_ids int8[], i_after timestamptz[], out parked int4, out present int4)
 returns record
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -28,7 +28,7 @@ begin
                 on conflict (ev_owner, ev_id) do nothing
                 returning 1)
              select (select count(*) from new), (select count(distinct ev_id) from ev)'
-       into parked, found
+       into parked, present
       using i_ids, i_after, r.queue_id, r.sub_id;
 end $$;
 
@@ -43,10 +43,10 @@ declare
     p record;
 begin
     select * into p from pgqueue.park_events(i_batch, i_ids, i_after);
-    if p.found is distinct from (select count(distinct id)::int4 from unnest(i_ids) id) then
+    if p.present is distinct from (select count(distinct id)::int4 from unnest(i_ids) id) then
         raise exception 'event not found'
             using errcode = 'PQ004',
-                  detail = format('Batch %s has %s of %s events.', i_batch, coalesce(p.found, 0), cardinality(i_ids));
+                  detail = format('Batch %s has %s of %s events.', i_batch, coalesce(p.present, 0), cardinality(i_ids));
     end if;
     return p.parked;
 end $$;
@@ -63,7 +63,7 @@ declare
     p record;
 begin
     select * into p from pgqueue.park_events(x_batch_id, array[x_event_id], array[x_retry_time]);
-    if p.found is distinct from 1 then
+    if p.present is distinct from 1 then
         raise exception 'event not found'
             using errcode = 'PQ004', detail = format('Batch %s, event %s', x_batch_id, x_event_id);
     end if;

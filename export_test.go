@@ -1,0 +1,4 @@
+package pgqueue
+
+// Kinds is the table of SQLSTATEs, for comparing it with the schema.
+var Kinds = kinds
