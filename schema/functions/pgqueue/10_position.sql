@@ -195,17 +195,22 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     log pgqueue.position_log;
     old int4;
+    switch boolean;
 begin
-    select * into log from pgqueue.position_log for update skip locked;
+    -- looks first and locks then, so that an idle database is not written to
+    select * into log from pgqueue.position_log;
+    old := 1 - log.log_cur_table;
+    switch := pg_relation_size('pgqueue.position_' || old) = 0;
+    if switch and pg_relation_size('pgqueue.position_' || log.log_cur_table) < 8 * 1024 * 1024
+       or pgqueue.oldest_snapshot() <= log.log_moved_txid then
+        return 0;
+    end if;
+    perform from pgqueue.position_log where log_cur_table = log.log_cur_table for update skip locked;
     if not found then
         return 0;
     end if;
-    old := 1 - log.log_cur_table;
 
-    if pg_relation_size('pgqueue.position_' || old) = 0 then
-        if pg_relation_size('pgqueue.position_' || log.log_cur_table) < 8 * 1024 * 1024 then
-            return 0;
-        end if;
+    if switch then
         update pgqueue.position_log set log_cur_table = old, log_moved_txid = null;
         return 1;
     end if;
@@ -223,9 +228,6 @@ begin
         return 1;
     end if;
 
-    if pgqueue.oldest_snapshot() <= log.log_moved_txid then
-        return 0;
-    end if;
     begin
         execute format('lock table pgqueue.position_%s in access exclusive mode nowait', old);
     exception when lock_not_available then
