@@ -112,4 +112,71 @@ var differences = []difference{
 	{"D9", "D9/finish_batch", "E: somebody else runs as postgres", "1", "no foreign function is called as the owner"},
 	{"D9", "D9/register_consumer", "E: somebody else runs as postgres", "1", "the same"},
 	{"D9", "D9/insert_event", "E: somebody else runs as postgres", "1", "the same"},
+
+	// What stands in the catalogues: the lines that only one engine has.
+	{
+		"columns", "D23", `subscription|1|sub_id|integer|not null|nextval('pgq.subscription_sub_id_seq'::regclass)
+subscription|2|sub_queue|integer|not null|NULL
+subscription|3|sub_consumer|integer|not null|NULL
+subscription|5|sub_active|timestamp with time zone|not null|now()`,
+		`subscription|1|sub_id|integer|null|NULL
+subscription|2|sub_queue|integer|null|NULL
+subscription|3|sub_consumer|integer|null|NULL
+subscription|5|sub_active|timestamp with time zone|null|NULL`,
+		"pgq.subscription is an updatable view: positions are appended elsewhere and bloat nothing",
+	},
+	{"relations", "D23", "subscription|r|p|postgres|f|{}", "subscription|v|p|postgres|f|{}", "the same"},
+	{
+		"constraints", "D23", `pgq.subscription|sub_consumer_fkey|FOREIGN KEY (sub_consumer) REFERENCES pgq.consumer(co_id)
+pgq.subscription|sub_queue_fkey|FOREIGN KEY (sub_queue) REFERENCES pgq.queue(queue_id)
+pgq.subscription|subscription_batch_idx|UNIQUE (sub_batch)
+pgq.subscription|subscription_pkey|PRIMARY KEY (sub_queue, sub_consumer)`, "(none)", "the same",
+	},
+	{
+		"indexes", "D23",
+		`pgq.subscription_batch_idx|CREATE UNIQUE INDEX subscription_batch_idx ON pgq.subscription USING btree (sub_batch)|t|f
+pgq.subscription_pkey|CREATE UNIQUE INDEX subscription_pkey ON pgq.subscription USING btree (sub_queue, sub_consumer)|t|t`,
+		"(none)", "the same",
+	},
+	{
+		"sequences", "D23", "pgq.subscription_sub_id_seq|integer|1|1|1|2147483647|1|f|pgq.subscription.1",
+		"pgq.subscription_sub_id_seq|integer|1|1|1|2147483647|1|f|NULL", "no column of a view owns a sequence",
+	},
+	{"columns", "D6", "(none)", "tick|6|tick_seq_txid|bigint|null|NULL", "says when a queue is quiet"},
+	{
+		"sequences", "D5", `pgq.event_1_id_seq|bigint|1|1|1|9223372036854775807|1|f|NULL
+pgq.event_2_id_seq|bigint|1|1|1|9223372036854775807|1|f|NULL`,
+		`pgq.event_1_id_seq|bigint|0|1|0|9223372036854775807|1|f|NULL
+pgq.event_2_id_seq|bigint|0|1|0|9223372036854775807|1|f|NULL`,
+		"a fresh event sequence reads 0",
+	},
+	{
+		"functions", "triggers", "jsontriga||trigger\nlogutriga||trigger\nsqltriga||trigger", "(none)",
+		"not here yet",
+	},
+	{
+		"execute", "triggers", "jsontriga||pgq_writer\nlogutriga||pgq_writer\nsqltriga||pgq_writer", "(none)",
+		"not here yet",
+	},
+	{
+		"attributes", "triggers", `jsontriga|0||invoker|called on null|volatile|u
+logutriga|0||invoker|called on null|volatile|u
+sqltriga|0||invoker|called on null|volatile|u`, "(none)",
+		"not here yet",
+	},
+	{
+		"attributes", "D1", "current_event_table|1|text|invoker|called on null|volatile|u",
+		"current_event_table|1|text|definer|called on null|volatile|u",
+		"locking the queue row needs a right that producers have not",
+	},
+	{
+		"attributes", "D28",
+		"insert_event_raw|11|text, bigint, timestamp with time zone, integer, integer, text, text, text, text, text, text|invoker|called on null|volatile|u",
+		"insert_event_raw|11|text, bigint, timestamp with time zone, integer, integer, text, text, text, text, text, text|definer|called on null|volatile|u",
+		"the generated functions behind it are nobody's to call",
+	},
+	{
+		"attributes", "D16", "version|0||invoker|called on null|volatile|u", "version|0||invoker|called on null|immutable|u",
+		"a constant, not the version of an extension",
+	},
 }
