@@ -287,6 +287,9 @@ func (s *Server) lastWords() string {
 	if log, err := os.ReadFile(filepath.Join(s.dir, "log")); err == nil {
 		text += string(log)
 	}
+	if text == "" {
+		return ""
+	}
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	lines = lines[max(0, len(lines)-logTail):]
 	return "; its last words:\n\t" + strings.Join(lines, "\n\t")
