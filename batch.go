@@ -25,7 +25,8 @@ type Batch struct {
 
 	retries []retry
 	read    bool // Events came to its end
-	queue   Queue
+	reads   int  // how often Events was begun
+	engine  Engine
 	log     *slog.Logger // the consumer's, if one runs it
 }
 
@@ -41,15 +42,32 @@ type retry struct {
 // enough to keep memory flat.
 const fetchSize = 300
 
-// NextBatch opens the consumer's next batch, or returns the one that is open
-// (pgq.next_batch_custom). ErrNoBatch: there is none before the next tick.
-// ErrConsumerNotFound.
+// batchSize is the number of event ids that a batch spans at most, if a single tick
+// does not have more. A batch is one transaction; its events are not held in memory.
+const batchSize = 10_000
+
+// NextBatch opens the consumer's next batch, or returns the one that is open. ErrNoBatch:
+// there is none before the next tick. ErrConsumerNotFound. A consumer that is
+// behind gets as many ticks at once as have some ten thousand events together
+// (pgqueue.next_batch); with the original extension each tick is a batch
+// (pgq.next_batch_info).
 func (q Queue) NextBatch(ctx context.Context, db DB, consumer string) (*Batch, error) {
-	b := &Batch{Queue: q.name, Consumer: consumer, queue: q}
+	return q.nextBatch(ctx, db, consumer, batchSize)
+}
+
+func (q Queue) nextBatch(ctx context.Context, db DB, consumer string, maxEvents int) (*Batch, error) {
+	engine, err := q.engineOf(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	sql, args := sqlNextBatch, []any{q.name, consumer}
+	if engine == EngineOurs {
+		sql, args = sqlNextBatchMerged, append(args, maxEvents)
+	}
+	b := &Batch{Queue: q.name, Consumer: consumer, engine: engine}
 	var id, tick, prevTick, seq, prevSeq *int64
 	var at, prevAt *time.Time
-	err := db.QueryRow(ctx, sqlNextBatch, q.name, consumer, nil, nil, nil).
-		Scan(&id, &tick, &prevTick, &at, &prevAt, &seq, &prevSeq)
+	err = db.QueryRow(ctx, sql, args...).Scan(&id, &tick, &prevTick, &at, &prevAt, &seq, &prevSeq)
 	if err == nil && id == nil {
 		err = ErrNoBatch
 	}
@@ -66,41 +84,27 @@ func (q Queue) NextBatch(ctx context.Context, db DB, consumer string) (*Batch, e
 // read more than once, also when the first time ended early.
 func (b *Batch) Events(ctx context.Context, tx pgx.Tx) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		name := fmt.Sprintf("pgqueue_batch_%d", b.ID)
-		if _, err := tx.Exec(ctx, sqlBatchCursor, b.ID, name); err != nil {
-			yield(Event{}, opError("read batch of", b.Queue, err))
-			return
-		}
-		whole, err := b.fetchAll(ctx, tx, name, yield)
-		if err == nil {
-			_, err = tx.Exec(ctx, "close "+name)
-		}
-		if err != nil {
-			yield(Event{}, opError("read batch of", b.Queue, err))
-			return
-		}
-		b.read = b.read || whole
-	}
-}
-
-// fetchAll yields the cursor's events; whole is false when yield wanted no more.
-func (b *Batch) fetchAll(ctx context.Context, tx pgx.Tx, cursor string, yield func(Event, error) bool) (whole bool, err error) {
-	for {
-		rows, err := tx.Query(ctx, fmt.Sprintf("fetch %d from %s", fetchSize, cursor))
-		if err != nil {
-			return false, err
-		}
-		evs, err := pgx.CollectRows(rows, scanEvent)
-		if err != nil {
-			return false, err
-		}
-		for _, ev := range evs {
-			if !yield(ev, nil) {
-				return false, nil
+		b.reads++
+		cursor := fmt.Sprintf("pgqueue_batch_%d_%d", b.ID, b.reads) // lives until tx ends
+		rows, err := tx.Query(ctx, sqlBatchCursor, b.ID, cursor, fetchSize)
+		for ; ; rows, err = tx.Query(ctx, fmt.Sprintf("fetch %d from %s", fetchSize, cursor)) {
+			var evs []Event
+			if err == nil {
+				evs, err = pgx.CollectRows(rows, scanEvent)
 			}
-		}
-		if len(evs) < fetchSize {
-			return true, nil
+			if err != nil {
+				yield(Event{}, opError("read batch of", b.Queue, err))
+				return
+			}
+			for _, ev := range evs {
+				if !yield(ev, nil) {
+					return
+				}
+			}
+			if len(evs) < fetchSize {
+				b.read = true
+				return
+			}
 		}
 	}
 }
@@ -132,41 +136,27 @@ func (b *Batch) Discard(ctx context.Context, db DB) error {
 }
 
 func (b *Batch) finish(ctx context.Context, db DB) error {
-	err := pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
-		if err := b.writeRetries(ctx, tx); err != nil {
-			return err
-		}
-		var closed int
-		if err := tx.QueryRow(ctx, sqlFinishBatch, b.ID).Scan(&closed); err != nil {
-			return err
-		}
-		if closed != 1 {
-			return ErrBatchNotFound
-		}
-		return nil
-	})
-	return opError("finish batch of", b.Queue, err)
-}
-
-func (b *Batch) writeRetries(ctx context.Context, tx pgx.Tx) error {
-	if len(b.retries) == 0 {
-		return nil
-	}
-	engine, err := b.queue.engineOf(ctx, tx)
-	if err != nil {
-		return err
-	}
-	if engine == EngineOurs {
-		ids, after := make([]int64, len(b.retries)), make([]float64, len(b.retries))
+	var closed int
+	var err error
+	switch {
+	case b.engine == EngineOurs:
+		ids, delays := make([]int64, len(b.retries)), make([]float64, len(b.retries))
 		for i, r := range b.retries {
-			ids[i], after[i] = r.id, r.after.Seconds()
+			ids[i], delays[i] = r.id, r.after.Seconds()
 		}
-		_, err := tx.Exec(ctx, sqlEventsRetry, b.ID, ids, after)
-		return err
+		err = db.QueryRow(ctx, sqlFinishParking, b.ID, ids, delays).Scan(&closed)
+	default:
+		err = pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+			calls := &pgx.Batch{}
+			for _, r := range b.retries {
+				calls.Queue(sqlEventRetry, b.ID, r.id, r.after.Seconds())
+			}
+			calls.Queue(sqlFinishBatch, b.ID).QueryRow(func(row pgx.Row) error { return row.Scan(&closed) })
+			return tx.SendBatch(ctx, calls).Close()
+		})
 	}
-	calls := &pgx.Batch{}
-	for _, r := range b.retries {
-		calls.Queue(sqlEventRetry, b.ID, r.id, r.after.Seconds())
+	if err == nil && closed != 1 {
+		err = ErrBatchNotFound
 	}
-	return tx.SendBatch(ctx, calls).Close()
+	return opError("finish batch of", b.Queue, err)
 }

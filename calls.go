@@ -37,8 +37,10 @@ select pgq.insert_event($1, e.t, e.d, e.e1, e.e2, e.e3, e.e4)
 
 	sqlNextBatch = `
 select batch_id, cur_tick_id, prev_tick_id, cur_tick_time, prev_tick_time, cur_tick_event_seq, prev_tick_event_seq
-  from pgq.next_batch_custom($1, $2, $3, $4, $5)`
-	sqlBatchCursor = `select from pgq.get_batch_cursor($1, $2, 0)`
+  from pgq.next_batch_info($1, $2)`
+	sqlBatchCursor = `
+select ev_id, ev_time, ev_txid, ev_retry, ev_type, ev_data, ev_extra1, ev_extra2, ev_extra3, ev_extra4
+  from pgq.get_batch_cursor($1, $2, $3)`
 	sqlEventRetry  = `select pgq.event_retry($1, $2, clock_timestamp() + $3::float8 * interval '1 second')`
 	sqlFinishBatch = `select pgq.finish_batch($1)`
 
@@ -49,9 +51,11 @@ select batch_id, cur_tick_id, prev_tick_id, cur_tick_time, prev_tick_time, cur_t
 	sqlQueueID    = `select queue_id from pgq.queue where queue_name = $1`
 
 	// ours only
-	sqlInsertMany  = `select pgqueue.insert_events($1, $2, $3, $4, $5, $6, $7)`
-	sqlEventsRetry = `
-select pgqueue.event_retry($1, $2, array(select clock_timestamp() + s * interval '1 second' from unnest($3::float8[]) with ordinality w (s, n) order by n))`
+	sqlInsertMany      = `select pgqueue.insert_events($1, $2, $3, $4, $5, $6, $7)`
+	sqlNextBatchMerged = `
+select batch_id, cur_tick_id, prev_tick_id, cur_tick_time, prev_tick_time, cur_tick_event_seq, prev_tick_event_seq
+  from pgqueue.next_batch($1, $2, $3)`
+	sqlFinishParking  = `select pgqueue.finish_batch($1, $2, $3)`
 	sqlTickAll        = `select count(*) from pgqueue.tick()`
 	sqlMaintPositions = `select pgqueue.maint_positions()`
 	sqlWakeLock       = `select pg_try_advisory_lock(1885827435, 0)`

@@ -22,7 +22,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
      ' pgq.get_batch_cursor(int8, text, int4, text), pgq.get_batch_cursor(int8, text, int4),'
      ' pgq.get_batch_info(int8), pgq.event_retry(int8, int8, timestamptz), pgq.event_retry(int8, int8, int4),'
      ' pgq.batch_retry(int8, int4), pgq.finish_batch(int8), pgq.force_tick(text),'
-     ' pgqueue.batch_range(int8), pgqueue.event_retry(int8, int8[], timestamptz[]) to pgq_reader'),
+     ' pgqueue.batch_range(int8), pgqueue.event_retry(int8, int8[], timestamptz[]),'
+     ' pgqueue.next_batch(text, text, int4), pgqueue.finish_batch(int8, int8[], float8[]) to pgq_reader'),
 
     ('grant execute on function pgq.insert_event(text, text, text),'
      ' pgq.insert_event(text, text, text, text, text, text, text), pgq.current_event_table(text),'
