@@ -20,29 +20,33 @@ func (p *program) dsn() string {
 	return cmp.Or(p.dsnFlag, os.Getenv("DATABASE_URL"))
 }
 
-// connect returns a pool that has reached its database, whatever is installed there.
-func (p *program) connect(ctx context.Context) (*pgxpool.Pool, error) {
+// poolConfig reads the address of the database, without connecting.
+func (p *program) poolConfig() (*pgxpool.Config, error) {
 	cfg, err := pgxpool.ParseConfig(p.dsn())
 	if err != nil {
-		return nil, badDSN(p, err)
+		return nil, usage("bad address of a database: "+plain(err), "--dsn postgres://user:password@host:5432/database")
 	}
-	if cfg.ConnConfig.ConnectTimeout == 0 {
-		cfg.ConnConfig.ConnectTimeout = connectTimeout
+	c := cfg.ConnConfig
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = connectTimeout
 	}
 	// Go's text is UTF-8, whatever encoding the database has.
-	cfg.ConnConfig.RuntimeParams["client_encoding"] = "UTF8"
-	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
-		cfg.ConnConfig.RuntimeParams["application_name"] = "pgqueue"
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	c.RuntimeParams["client_encoding"] = "UTF8"
+	c.RuntimeParams["application_name"] = cmp.Or(c.RuntimeParams["application_name"], "pgqueue")
+	return cfg, nil
+}
+
+// connect returns a pool that has reached its database, whatever is installed there.
+// The program closes it at its end.
+func (p *program) connect(ctx context.Context) (*pgxpool.Pool, error) {
+	cfg, err := p.poolConfig()
 	if err != nil {
 		return nil, err
 	}
-	if err := pool.Ping(ctx); err != nil {
-		pool.Close()
+	if p.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, err
 	}
-	return pool, nil
+	return p.pool, p.pool.Ping(ctx)
 }
 
 // open is connect for commands that need queues: our schema in the version of this
@@ -56,9 +60,5 @@ func (p *program) open(ctx context.Context) (*pgxpool.Pool, error) {
 	if err == nil && engine == pgqueue.EngineOurs {
 		err = schema.Check(ctx, pool)
 	}
-	if err != nil {
-		pool.Close()
-		return nil, err
-	}
-	return pool, nil
+	return pool, err
 }

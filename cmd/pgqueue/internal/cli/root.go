@@ -4,11 +4,11 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 )
 
@@ -28,12 +28,19 @@ type program struct {
 
 	dsnFlag string // --dsn
 	json    bool   // --json
+
+	pool *pgxpool.Pool // of the database, once a command has connected
 }
 
 // Main runs the program and returns its exit code. When ctx ends, what is in hand is
 // brought to an end that can be named.
 func Main(ctx context.Context, version string, args []string, in io.Reader, out, errs io.Writer) int {
 	p := &program{version: version, in: in, out: out, err: errs}
+	defer func() {
+		if p.pool != nil {
+			p.pool.Close()
+		}
+	}()
 	root := newRoot(p)
 	root.SetArgs(args)
 	root.SetIn(in)
@@ -43,36 +50,44 @@ func Main(ctx context.Context, version string, args []string, in io.Reader, out,
 	if err == nil {
 		return exitOK
 	}
-	var f *failure
-	if !errors.As(err, &f) {
-		// cobra's own errors: unknown commands and flags
-		f = usage(oneLine(err.Error()), "pgqueue --help")
-	}
-	fmt.Fprintf(errs, "pgqueue: %s\n", f.Error())
+	f := p.explain(ctx, err)
+	fmt.Fprintf(errs, "pgqueue: %s\n", oneLine(f.Error()))
 	return f.code
 }
 
-func newRoot(p *program) *cobra.Command {
-	root := &cobra.Command{
-		Use:   "pgqueue",
-		Short: "Queues inside PostgreSQL: PgQ for every server",
-		Long: `Queues inside PostgreSQL: PgQ for every server.
+const rootHelp = `Queues inside PostgreSQL: PgQ for every server.
 
 The database is the one of --dsn, of DATABASE_URL, or of the PG* variables that psql
 uses (PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD, PGSERVICE, ...), in this order.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage.`,
+Exit codes: 0 done, 1 failed, 2 wrong usage.`
+
+func newRoot(p *program) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "pgqueue",
+		Short:         "Queues inside PostgreSQL: PgQ for every server",
+		Long:          rootHelp,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.PersistentFlags().StringVar(&p.dsnFlag, "dsn", "", "address of the database: postgres://user:password@host:port/database, or key=value words")
-	root.PersistentFlags().BoolVar(&p.json, "json", false, "print JSON")
+	flags := root.PersistentFlags()
+	flags.StringVar(&p.dsnFlag, "dsn", "", "address of the database: postgres://user:password@host:port/database, or key=value words")
+	flags.BoolVar(&p.json, "json", false, "print JSON")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usage(oneLine(err.Error()), cmd.CommandPath()+" --help")
+		return usage(err.Error(), cmd.CommandPath()+" --help")
 	})
 	return group(root,
+		newInstallCommand(p),
+		newUninstallCommand(p),
+		newSQLCommand(p),
+		newQueueCommand(p),
+		newConsumerCommand(p),
+		newInsertCommand(p),
+		newConsumeCommand(p),
+		newTickerCommand(p),
 		newDemoCommand(p),
 		newVersionCommand(p),
+		newManCommand(),
 	)
 }
 
@@ -84,11 +99,10 @@ func group(parent *cobra.Command, children ...*cobra.Command) *cobra.Command {
 		try := cmd.CommandPath() + " --help"
 		switch {
 		case len(args) > 0:
-			what := fmt.Sprintf("unknown command %q", args[0])
 			if names := cmd.SuggestionsFor(args[0]); len(names) > 0 {
 				try = cmd.CommandPath() + " " + names[0]
 			}
-			return usage(what, try)
+			return usage(fmt.Sprintf("unknown command %q", args[0]), try)
 		case cmd.HasParent():
 			return usage(cmd.CommandPath()+" needs a command", try)
 		}
@@ -97,10 +111,34 @@ func group(parent *cobra.Command, children ...*cobra.Command) *cobra.Command {
 	return parent
 }
 
-// printJSON prints v as indented JSON.
-func (p *program) printJSON(v any) error {
-	enc := json.NewEncoder(p.out)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+// action is what a command does.
+type action func(ctx context.Context, args []string) error
+
+// run makes do a cobra function. Its errors are failures of what was asked for, where
+// cobra's own are wrong usage.
+func run(do action) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		err := do(cmd.Context(), args)
+		if err == nil {
+			return nil
+		}
+		return &actionError{err}
+	}
+}
+
+// actionError is an error of an action.
+type actionError struct{ error }
+
+func (e *actionError) Unwrap() error { return e.error }
+
+// explain turns any error into the failure that is shown.
+func (p *program) explain(ctx context.Context, err error) *failure {
+	var f *failure
+	if errors.As(err, &f) {
+		return f
+	}
+	if acted := (*actionError)(nil); !errors.As(err, &acted) {
+		return usage(err.Error(), "pgqueue --help")
+	}
+	return p.explainAction(ctx, err)
 }

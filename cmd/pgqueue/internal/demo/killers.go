@@ -1,0 +1,58 @@
+package demo
+
+import (
+	"context"
+	"math/rand/v2"
+	"strings"
+	"time"
+)
+
+const (
+	consumerLife = 1200 * time.Millisecond // at most, before it is killed
+	tickerLife   = 4 * time.Second
+)
+
+// killConsumer kills the consumer "killed" again and again until ctx is done: by turns at any
+// moment, and when it has just said that it begins with a batch.
+func (r *run) killConsumer(ctx context.Context) {
+	for i := 0; ; i++ {
+		sleep(ctx, 300*time.Millisecond+rand.N(consumerLife-300*time.Millisecond))
+		switch {
+		case ctx.Err() != nil:
+			r.killInBatch.Store(false)
+			return
+		case i%2 == 0:
+			r.killInBatch.Store(true)
+		default:
+			r.killConsumerNow()
+		}
+	}
+}
+
+func (r *run) killConsumerNow() {
+	if r.consumer.kill() {
+		r.meter.add(func(c *counts) { c.kills++ })
+	}
+}
+
+// heard gets what the consumer "killed" says.
+func (r *run) heard(line string) {
+	r.meter.parse(line)
+	if strings.HasPrefix(line, "batch ") && r.killInBatch.CompareAndSwap(true, false) {
+		r.killConsumerNow()
+	}
+}
+
+// killTickers kills the two tickers in turn. The one that is not hit leads then, so it
+// is always the leader that is hit, but perhaps for the first time.
+func (r *run) killTickers(ctx context.Context) {
+	for i := 0; ; i++ {
+		sleep(ctx, tickerLife/2+rand.N(tickerLife))
+		if ctx.Err() != nil {
+			return
+		}
+		if r.tickers[i%len(r.tickers)].kill() {
+			r.meter.tickerKilled()
+		}
+	}
+}
