@@ -138,14 +138,13 @@ func (b *Batch) Discard(ctx context.Context, db DB) error {
 func (b *Batch) finish(ctx context.Context, db DB) error {
 	var closed int
 	var err error
-	switch {
-	case b.engine == EngineOurs:
+	if b.engine == EngineOurs {
 		ids, delays := make([]int64, len(b.retries)), make([]float64, len(b.retries))
 		for i, r := range b.retries {
 			ids[i], delays[i] = r.id, r.after.Seconds()
 		}
 		err = db.QueryRow(ctx, sqlFinishParking, b.ID, ids, delays).Scan(&closed)
-	default:
+	} else {
 		err = pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
 			calls := &pgx.Batch{}
 			for _, r := range b.retries {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,11 +40,10 @@ func originalDB(t *testing.T) *pgxpool.Pool {
 	return db
 }
 
-// readBatch returns the events of the consumer's next batch and finishes it.
-func readBatch(t *testing.T, db *pgxpool.Pool, q pgqueue.Queue, consumer string, each func(*pgqueue.Batch, pgqueue.Event)) []pgqueue.Event {
+// workBatch reads the consumer's next batch, calls each for every event, and finishes it.
+func workBatch(t *testing.T, db pgqueue.DB, q pgqueue.Queue, consumer string, each func(*pgqueue.Batch, pgqueue.Event)) error {
 	t.Helper()
-	var evs []pgqueue.Event
-	err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error {
+	return pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error {
 		b, err := q.NextBatch(t.Context(), tx, consumer)
 		if err != nil {
 			return err
@@ -52,27 +52,25 @@ func readBatch(t *testing.T, db *pgxpool.Pool, q pgqueue.Queue, consumer string,
 			if err != nil {
 				return err
 			}
-			if each != nil {
-				each(b, ev)
-			}
-			evs = append(evs, ev)
+			each(b, ev)
 		}
 		return b.Finish(t.Context(), tx)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return evs
 }
 
-// readAll reads batches until there is none.
-func readAll(t *testing.T, db *pgxpool.Pool, q pgqueue.Queue, consumer string) (evs []pgqueue.Event) {
+// readAll works batches until there is none, and returns the events of each.
+func readAll(t *testing.T, db pgqueue.DB, q pgqueue.Queue, consumer string) (batches [][]pgqueue.Event) {
 	t.Helper()
 	for {
-		if _, err := q.NextBatch(t.Context(), db, consumer); errors.Is(err, pgqueue.ErrNoBatch) {
-			return evs
+		var evs []pgqueue.Event
+		err := workBatch(t, db, q, consumer, func(_ *pgqueue.Batch, ev pgqueue.Event) { evs = append(evs, ev) })
+		if errors.Is(err, pgqueue.ErrNoBatch) {
+			return batches
 		}
-		evs = append(evs, readBatch(t, db, q, consumer, nil)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		batches = append(batches, evs)
 	}
 }
 
@@ -108,7 +106,7 @@ func TestInsertAndRead(t *testing.T) {
 			t.Fatalf("Copy: %d, %v", n, err)
 		}
 		pgqueuetest.Tick(t, db, q)
-		got := readBatch(t, db, q, "c", nil)
+		got := slices.Concat(readAll(t, db, q, "c")...)
 		if diff := cmp.Diff(append(want, want[3]), got, producerFields); diff != "" {
 			t.Error(diff)
 		}
@@ -143,7 +141,7 @@ func TestRollbackInsertsNothing(t *testing.T) {
 			t.Fatalf("Copy: %v", err)
 		}
 		pgqueuetest.Tick(t, db, q)
-		if got := readBatch(t, db, q, "c", nil); len(got) != 0 {
+		if got := slices.Concat(readAll(t, db, q, "c")...); len(got) != 0 {
 			t.Errorf("%d events of rolled-back transactions", len(got))
 		}
 	})
@@ -168,24 +166,27 @@ func TestRetryComesBackToItsConsumerAlone(t *testing.T) {
 		}
 		pgqueuetest.Tick(t, db, q)
 		var parked []pgqueue.Event
-		readBatch(t, db, q, "c", func(b *pgqueue.Batch, ev pgqueue.Event) {
+		err := workBatch(t, db, q, "c", func(b *pgqueue.Batch, ev pgqueue.Event) {
 			if strings.HasSuffix(ev.Type, "9") {
 				b.Retry(ev, 0)
 				ev.Retry = 1
 				parked = append(parked, ev)
 			}
 		})
+		if err != nil {
+			t.Fatal(err)
+		}
 		for moved := 1; moved > 0; {
 			if err := db.QueryRow(ctx, "select pgq.maint_retry_events()").Scan(&moved); err != nil {
 				t.Fatal(err)
 			}
 		}
 		pgqueuetest.Tick(t, db, q)
-		got := readBatch(t, db, q, "c", nil)
+		got := slices.Concat(readAll(t, db, q, "c")...)
 		if diff := cmp.Diff(parked, got, cmpopts.IgnoreFields(pgqueue.Event{}, "TxID")); diff != "" {
 			t.Errorf("given back: %s", diff)
 		}
-		if n := len(readAll(t, db, q, "other")); n != len(evs) {
+		if n := len(slices.Concat(readAll(t, db, q, "other")...)); n != len(evs) {
 			t.Errorf("the other consumer got %d events, want %d", n, len(evs))
 		}
 	})
@@ -287,15 +288,21 @@ func TestErrorKinds(t *testing.T) {
 		call func(ctx context.Context) error
 		want error
 	}{
-		"insert":     {func(ctx context.Context) error { _, err := nosuch.Insert(ctx, db, pgqueue.Event{}); return err }, pgqueue.ErrQueueNotFound},
-		"many":       {func(ctx context.Context) error { _, err := nosuch.InsertMany(ctx, db, make([]pgqueue.Event, 2)); return err }, pgqueue.ErrQueueNotFound},
-		"register":   {func(ctx context.Context) error { _, err := nosuch.Register(ctx, db, "c"); return err }, pgqueue.ErrQueueNotFound},
-		"next":       {func(ctx context.Context) error { _, err := q.NextBatch(ctx, db, "c"); return err }, pgqueue.ErrConsumerNotFound},
-		"at":         {func(ctx context.Context) error { _, err := q.RegisterAt(ctx, db, "c", 99); return err }, pgqueue.ErrTickNotFound},
-		"drop":       {func(ctx context.Context) error { return nosuch.Drop(ctx, db, true) }, pgqueue.ErrQueueNotFound},
-		"tick":       {func(ctx context.Context) error { _, err := nosuch.Tick(ctx, db); return err }, pgqueue.ErrQueueNotFound},
-		"no name":    {func(ctx context.Context) error { _, err := q.Register(ctx, db, ""); return err }, pgqueue.ErrInvalid},
-		"not there":  {func(ctx context.Context) error { _, err := nosuch.Insert(ctx, pgqueuetest.NewEmptyDB(t), pgqueue.Event{}); return err }, pgqueue.ErrNotInstalled},
+		"insert": {func(ctx context.Context) error { _, err := nosuch.Insert(ctx, db, pgqueue.Event{}); return err }, pgqueue.ErrQueueNotFound},
+		"many": {func(ctx context.Context) error {
+			_, err := nosuch.InsertMany(ctx, db, make([]pgqueue.Event, 2))
+			return err
+		}, pgqueue.ErrQueueNotFound},
+		"register": {func(ctx context.Context) error { _, err := nosuch.Register(ctx, db, "c"); return err }, pgqueue.ErrQueueNotFound},
+		"next":     {func(ctx context.Context) error { _, err := q.NextBatch(ctx, db, "c"); return err }, pgqueue.ErrConsumerNotFound},
+		"at":       {func(ctx context.Context) error { _, err := q.RegisterAt(ctx, db, "c", 99); return err }, pgqueue.ErrTickNotFound},
+		"drop":     {func(ctx context.Context) error { return nosuch.Drop(ctx, db, true) }, pgqueue.ErrQueueNotFound},
+		"tick":     {func(ctx context.Context) error { _, err := nosuch.Tick(ctx, db); return err }, pgqueue.ErrQueueNotFound},
+		"no name":  {func(ctx context.Context) error { _, err := q.Register(ctx, db, ""); return err }, pgqueue.ErrInvalid},
+		"not there": {func(ctx context.Context) error {
+			_, err := nosuch.Insert(ctx, pgqueuetest.NewEmptyDB(t), pgqueue.Event{})
+			return err
+		}, pgqueue.ErrNotInstalled},
 		"no attach":  {func(ctx context.Context) error { _, err := nosuch.Consumers(ctx, db); return err }, pgqueue.ErrQueueNotFound},
 		"isolation":  {func(ctx context.Context) error { return tickInSnapshot(ctx, db, q) }, pgqueue.ErrIsolation},
 		"tick limit": {func(ctx context.Context) error { return overLimit(ctx, db, q) }, pgqueue.ErrTxLimit},

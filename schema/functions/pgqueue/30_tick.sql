@@ -103,49 +103,96 @@ begin
     end if;
 end $$;
 
+-- pgqueue.cut_gap(i_queue, i_last, i_seq, i_size) - ticks inside the gap since the last one, i_size events apart
+--
+-- After an outage one tick would make one huge batch. But every snapshot X:X: with
+-- xmax(last) <= X <= xmin(now) lies between the two, as all transactions
+-- below xmin(now) have ended. So the events of the gap, in the order of their
+-- transactions, are counted off along the index, and ticks are put in between.
+-- Events of one transaction stay together. Makes at most 100 ticks, so that the
+-- queue's lock is not held for long; returns true when more can be made.
+create or replace function pgqueue.cut_gap(i_queue pgq.queue, i_last pgq.tick, i_seq int8, i_size int4)
+returns boolean
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    lo int8 := txid_snapshot_xmax(i_last.tick_snapshot);
+    hi int8 := txid_snapshot_xmin(pgqueue.tick_snapshot());
+    seq int8 := i_last.tick_event_seq;
+    prev int4 := (i_queue.queue_cur_table + i_queue.queue_ntables - 1) % i_queue.queue_ntables;
+    cut record;
+begin
+    for i in 1 .. 100 loop
+        execute format(
+            'select e.ev_txid, e.ev_time from ('
+            ' select ev_txid, ev_time from %1$s_%2$s where ev_txid >= $1 and ev_txid < $2 union all'
+            ' select ev_txid, ev_time from %1$s_%3$s where ev_txid >= $1 and ev_txid < $2) e'
+            ' order by e.ev_txid offset $3 limit 1', i_queue.queue_data_pfx, prev, i_queue.queue_cur_table)
+           into cut using lo, hi, i_size;
+        if cut.ev_txid is null then
+            return false;
+        end if;
+        lo := greatest(cut.ev_txid, lo + 1);
+        seq := least(seq + i_size, i_seq);
+        insert into pgq.tick (tick_queue, tick_id, tick_time, tick_snapshot, tick_event_seq)
+        values (i_queue.queue_id, nextval(i_queue.queue_tick_seq), greatest(cut.ev_time, i_last.tick_time),
+                format('%s:%s:', lo, lo)::txid_snapshot, seq);
+    end loop;
+    return true;
+end $$;
+
 -- pgqueue.tick() - tick every queue that has something new
 --
 -- What our ticker calls, many times a second. A tick is made when event ids were
 -- taken since the last one, or a transaction that may have taken some has ended
--- (pgqueue.settling); queues with an external or paused ticker are left out. Does not
+-- (pgqueue.settling); queues with an external or paused ticker are left out. A gap of
+-- more than 20,000 event ids is cut into ticks of 10,000 events. Does not
 -- wait: a queue that another session is ticking, or whose ids went back
 -- (PQ012 in pgq.ticker), is left out too. Takes no transaction id when nothing is new.
--- Returns the queues ticked.
+-- Returns the queues ticked, each with its newest tick. PQ013 snapshot isolation.
 create or replace function pgqueue.tick(out queue_id int4, out tick_id int8)
 returns setof record
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     due int4[];
     seqs int8[];
-    last int8[];
     fresh boolean := txid_current_if_assigned() is null;
+    seq int8;
+    q pgq.queue;
+    last pgq.tick;
 begin
     perform pgqueue.check_isolation();
-    select array_agg(d.queue_id), array_agg(d.seq), array_agg(d.last)
-      into due, seqs, last
-      from (select q.queue_id, s.seq, t.tick_id as last
-              from pgq.queue q
-             cross join lateral (select coalesce(pg_sequence_last_value(q.queue_event_seq::regclass), 1) as seq) s
+    select array_agg(d.queue_id), array_agg(d.seq) into due, seqs
+      from (select k.queue_id, s.seq
+              from pgq.queue k
+             cross join lateral (select coalesce(pg_sequence_last_value(k.queue_event_seq::regclass), 1) as seq) s
               left join lateral (
-                    select k.tick_id, k.tick_event_seq, k.tick_snapshot, k.tick_seq_txid from pgq.tick k
-                     where k.tick_queue = q.queue_id order by k.tick_id desc limit 1) t on true
-             where not q.queue_external_ticker and not q.queue_ticker_paused
+                    select n.tick_id, n.tick_event_seq, n.tick_snapshot, n.tick_seq_txid from pgq.tick n
+                     where n.tick_queue = k.queue_id order by n.tick_id desc limit 1) t on true
+             where not k.queue_external_ticker and not k.queue_ticker_paused
                and (t.tick_id is null
                     or txid_snapshot_xmax(t.tick_snapshot) <= txid_snapshot_xmax(txid_current_snapshot())
                     and (s.seq <> t.tick_event_seq
                          or pgqueue.settling(t.tick_snapshot, t.tick_seq_txid, txid_current_snapshot())))
             offset 0) d
      where pg_try_advisory_xact_lock(1885827444, d.queue_id);
-    if due is null then
-        return;
-    end if;
 
-    -- a new statement, so a snapshot younger than the locks
-    return query
-    select q.queue_id, pgqueue.add_tick(q.queue_id, nextval(q.queue_tick_seq), now(), d.seq,
-                            case when fresh then txid_current() end)
-      from unnest(due, seqs, last) d (queue_id, seq, last)
-      join pgq.queue q on q.queue_id = d.queue_id
-     where not exists (
-            select from pgq.tick t where t.tick_queue = d.queue_id and t.tick_id > coalesce(d.last, 0));
+    -- statements from here on have snapshots younger than the locks
+    for i in 1 .. coalesce(cardinality(due), 0) loop
+        select * into q from pgq.queue k where k.queue_id = due[i];
+        continue when not found;
+        seq := seqs[i];
+        select * into last from pgq.tick t where t.tick_queue = q.queue_id order by t.tick_id desc limit 1;
+        -- somebody else may have ticked between the look and the lock
+        continue when last.tick_event_seq > seq
+            or last.tick_event_seq = seq
+               and not pgqueue.settling(last.tick_snapshot, last.tick_seq_txid, txid_current_snapshot());
+        queue_id := q.queue_id;
+        if seq - last.tick_event_seq > 20000 and pgqueue.cut_gap(q, last, seq, 10000) then
+            tick_id := currval(q.queue_tick_seq);
+            perform pg_notify('pgq_tick_' || queue_id, tick_id::text);
+        else
+            tick_id := pgqueue.add_tick(queue_id, nextval(q.queue_tick_seq), now(), seq, case when fresh then txid_current() end);
+        end if;
+        return next;
+    end loop;
 end $$;

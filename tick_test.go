@@ -1,0 +1,88 @@
+package pgqueue_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/lightpgq/pgqueue"
+	"github.com/lightpgq/pgqueue/pgqueuetest"
+)
+
+// After an outage of the ticker the gap is cut into batches of bounded size, each event
+// in exactly one of them, also those of transactions that were open meanwhile.
+func TestGapIsCutIntoBatches(t *testing.T) {
+	t.Parallel()
+	db := pgqueuetest.NewDB(t)
+	ctx := t.Context()
+	q := pgqueuetest.NewQueue(t, db, "q")
+	if _, err := q.Register(ctx, db, "c"); err != nil {
+		t.Fatal(err)
+	}
+	var want []int64
+	insert := func(db pgqueue.DB, n int) {
+		t.Helper()
+		ids, err := q.InsertMany(ctx, db, make([]pgqueue.Event, n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, ids...)
+	}
+	open, err := db.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	insert(open, 10)
+	for range 35 {
+		insert(db, 1000)
+	}
+	if err := open.Commit(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for range 35 {
+		insert(db, 1000)
+	}
+	insert(db, 15_000) // one transaction stays whole
+	late, err := db.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	insert(late, 10)
+	insert(db, 1000)
+
+	var ticked int
+	tick := func() {
+		t.Helper()
+		if err := db.QueryRow(ctx, "select count(*) from pgqueue.tick()").Scan(&ticked); err != nil || ticked != 1 {
+			t.Fatalf("%d queues ticked, %v", ticked, err)
+		}
+	}
+	tick()
+	if err := late.Commit(ctx); err != nil {
+		t.Fatal(err)
+	}
+	tick()
+
+	checkCut(t, readAll(t, db, q, "c"), want)
+}
+
+// checkCut checks that the batches are many and not too large, and have each event once.
+func checkCut(t *testing.T, batches [][]pgqueue.Event, want []int64) {
+	t.Helper()
+	var got []int64
+	for _, evs := range batches {
+		if len(evs) > 26_000 { // ten thousand, and the transaction that stays whole
+			t.Errorf("a batch of %d events", len(evs))
+		}
+		for _, ev := range evs {
+			got = append(got, ev.ID)
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("%d events delivered, %d inserted, or not the same ones", len(got), len(want))
+	}
+	if len(batches) < 7 {
+		t.Errorf("only %d batches", len(batches))
+	}
+}
