@@ -55,10 +55,10 @@ select ev_id, ev_time, ev_txid, ev_retry, ev_type, ev_data, ev_extra1, ev_extra2
 	sqlNextBatchMerged = `
 select batch_id, cur_tick_id, prev_tick_id, cur_tick_time, prev_tick_time, cur_tick_event_seq, prev_tick_event_seq
   from pgqueue.next_batch($1, $2, $3)`
-	sqlFinishParking  = `select pgqueue.finish_batch($1, $2, $3)`
-	sqlTickAll        = `select count(*) from pgqueue.tick()`
-	sqlMaintPositions = `select pgqueue.maint_positions()`
-	sqlWakeLock       = `select pg_try_advisory_lock(1885827435, 0)`
-	sqlWakeUnlock     = `select pg_advisory_unlock(1885827435, 0)`
-	sqlCanNotify      = `select current_setting('max_prepared_transactions') = '0'`
+	sqlFinishParking = `select pgqueue.finish_batch($1, $2, $3)`
+	sqlTickAll       = `select count(*) from pgqueue.tick()`
+	sqlMaintOurs     = `select func_name, func_arg from pgqueue.maint_operations()`
+	sqlWakeLock      = `select pg_try_advisory_lock(1885827435, 0)`
+	sqlWakeUnlock    = `select pg_advisory_unlock(1885827435, 0)`
+	sqlCanNotify     = `select current_setting('max_prepared_transactions') = '0'`
 )

@@ -26,24 +26,28 @@ func (t *Ticker) retryEvents(ctx context.Context) error {
 	return t.again(ctx, sqlMaintRetry)
 }
 
-// maintain does what pgq.maint_operations asks for, each in a transaction of its
-// own; one that fails does not keep the others from being done.
+// maintain does what pgq.maint_operations, and on our schema also
+// pgqueue.maint_operations, asks for, each in a transaction of its own; one that
+// fails does not keep the others from being done.
 func (t *Ticker) maintain(engine Engine) func(context.Context) error {
+	lists := []string{sqlMaintOps}
+	if engine == EngineOurs {
+		lists = append(lists, sqlMaintOurs)
+	}
 	return func(ctx context.Context) error {
-		rows, err := t.pool.Query(ctx, sqlMaintOps)
-		if err != nil {
-			return err
-		}
-		ops, err := pgx.CollectRows(rows, pgx.RowToStructByPos[operation])
-		if err != nil {
-			return err
-		}
 		var errs []error
-		for _, op := range ops {
-			errs = append(errs, t.operate(ctx, op))
-		}
-		if engine == EngineOurs {
-			errs = append(errs, t.again(ctx, sqlMaintPositions))
+		for _, list := range lists {
+			rows, err := t.pool.Query(ctx, list)
+			if err != nil {
+				return err
+			}
+			ops, err := pgx.CollectRows(rows, pgx.RowToStructByPos[operation])
+			if err != nil {
+				return err
+			}
+			for _, op := range ops {
+				errs = append(errs, t.operate(ctx, op))
+			}
 		}
 		return errors.Join(errs...)
 	}

@@ -1,6 +1,8 @@
 package pgqueue_test
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -84,5 +86,50 @@ func checkCut(t *testing.T, batches [][]pgqueue.Event, want []int64) {
 	}
 	if len(batches) < 7 {
 		t.Errorf("only %d batches", len(batches))
+	}
+}
+
+// Thinning keeps the newest tick, those that positions stand on, and one for each second.
+func TestThinTicks(t *testing.T) {
+	t.Parallel()
+	db := pgqueuetest.NewDB(t)
+	ctx := t.Context()
+	q := pgqueuetest.NewQueue(t, db, "q")
+	// 200 seconds of five ticks each, up to now
+	mustExec(t, db, `
+		insert into pgq.tick (tick_queue, tick_id, tick_time, tick_event_seq)
+		select 1, n, date_trunc('second', now()) - interval '1 second' * (200 - n / 5), n from generate_series(5, 1004) n`)
+	for consumer, tick := range map[string]int64{"behind": 108, "open": 109, "front": 1004} {
+		if _, err := q.RegisterAt(ctx, db, consumer, tick); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := q.NextBatch(ctx, db, "open")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const left = "select count(*) from pgq.tick where tick_id >= 5"
+	held, err := db.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := q.NextBatch(ctx, held, "front"); !errors.Is(err, pgqueue.ErrNoBatch) {
+		t.Fatal(err)
+	}
+	mustExec(t, db, "select pgqueue.thin_ticks('q')")
+	if n := count(t, db, left); n != 1000 {
+		t.Errorf("%d of 1000 ticks left, though a consumer was moving", n)
+	}
+	if err := held.Rollback(ctx); err != nil {
+		t.Fatal(err)
+	}
+	mustExec(t, db, "select pgqueue.thin_ticks('q')")
+	if n := count(t, db, left); n < 140+300 || n > 142+305 {
+		t.Errorf("%d ticks left, want about 140 for the first 140 seconds and 300 for the last minute", n)
+	}
+	for _, tick := range []int64{108, 109, b.Tick, 1004} {
+		if n := count(t, db, fmt.Sprintf("select count(*) from pgq.tick where tick_id = %d", tick)); n != 1 {
+			t.Errorf("tick %d is gone", tick)
+		}
 	}
 }
