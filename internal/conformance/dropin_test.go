@@ -1,6 +1,9 @@
 package conformance
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestDropIn holds what §9.5 of the specification asks for besides the cases:
 // tables that tools and tests of others change directly.
@@ -52,6 +55,16 @@ var dropInCases = []testCase{
 		select pgq.register_consumer('q', 'c');
 		--> 1
 	`},
+	{id: "batch-sql", run: func(c *caseRun) {
+		c.script(opened)
+		main := c.session("main")
+		sql := strings.Join(main.do("select pgq.batch_event_sql(1)"), "\n")
+		want := main.do("select * from pgq.get_batch_events(1)")
+		if len(want) != 3 {
+			c.Fatalf("the batch has %d events", len(want))
+		}
+		main.want(sql, want...)
+	}},
 	{id: "rollback-position", script: opened + `
 		begin;
 		select pgq.finish_batch(1);

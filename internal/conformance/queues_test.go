@@ -175,7 +175,7 @@ var queueCases = []testCase{
 		select pgq.create_queue('q');
 		--> 1
 		select pgq.set_queue_config('q', 'ticker_paused', null);
-		--> E 22004
+		--> E 22004: query string argument of EXECUTE is null
 	`},
 	{id: "qc6", script: `
 		select pgq.create_queue('q');

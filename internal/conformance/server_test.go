@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
@@ -103,7 +102,11 @@ func makeTemplates(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(e.install(ctx, conn), conn.Close(ctx)); err != nil {
+		err = e.install(ctx, conn)
+		if err == nil {
+			templateContents[e.name], err = readContents(ctx, conn)
+		}
+		if err := errors.Join(err, conn.Close(ctx)); err != nil {
 			return fmt.Errorf("install %s: %w", e.name, err)
 		}
 	}
@@ -119,18 +122,4 @@ func adminExec(ctx context.Context, sql string) error {
 	defer conn.Close(ctx)
 	_, err = conn.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
 	return err
-}
-
-// newDatabase makes a database with the engine installed. It is dropped with
-// the server: dropping one by one takes longer than all the tests, as each
-// drop waits for a checkpoint.
-func newDatabase(t *testing.T, e engine) (dsn string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	name := "case_" + strings.ToLower(rand.Text()[:12])
-	if err := adminExec(ctx, fmt.Sprintf("create database %s template template_%s strategy file_copy", name, e.name)); err != nil {
-		t.Fatal(err)
-	}
-	return server.DSN(name)
 }

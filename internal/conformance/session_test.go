@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,7 +62,7 @@ func (s *session) do(sql string) []string {
 		}
 	}
 	err := results.Close()
-	lines := append(s.warnings, rows...)
+	lines := slices.Concat(s.warnings, rows)
 	if err != nil {
 		lines = append(lines, s.errorLine(err))
 	}
