@@ -149,20 +149,24 @@ type killed struct {
 }
 
 func (c *killed) HandleBatch(ctx context.Context, tx pgx.Tx, b *pgqueue.Batch) error {
-	_, err := fmt.Fprintln(c.out, "batch", b.ID)
-	if err := errors.Join(err, c.out.Flush()); err != nil {
+	if _, err := fmt.Fprintln(c.out, "batch", b.ID); err != nil {
 		return err
 	}
 	evs, err := c.read(ctx, tx, b)
-	if err := errors.Join(err, c.out.Flush()); err != nil {
+	if err != nil {
 		return err
 	}
 	half := len(evs) / 2
-	if err := c.record(ctx, tx, evs[:half]); err != nil {
+	err = c.record(ctx, tx, evs[:half])
+	dawdle := rand.IntN(30) == 0
+	if err == nil && dawdle {
+		_, err = fmt.Fprintln(c.out, "half", b.ID)
+	}
+	if err := errors.Join(err, c.out.Flush()); err != nil {
 		return err
 	}
-	if rand.IntN(20) == 0 {
-		sleep(ctx, time.Duration(rand.IntN(60))*time.Millisecond)
+	if dawdle {
+		sleep(ctx, 20*time.Millisecond+rand.N(60*time.Millisecond))
 	}
 	return c.record(ctx, tx, evs[half:])
 }

@@ -43,6 +43,9 @@ type Config struct {
 	tamper func(ctx context.Context, pool *pgxpool.Pool) error
 }
 
+// ErrStopped means that a run was stopped before it could prove anything.
+var ErrStopped = errors.New("demo: stopped, nothing is proved")
+
 func (c Config) resolve() (Config, error) {
 	if c.Duration < 0 || c.DrainTimeout < 0 {
 		return c, errors.New("demo: the duration cannot be negative")
@@ -64,8 +67,14 @@ func Run(ctx context.Context, cfg Config) (report Report, err error) {
 	if err != nil {
 		return Report{}, err
 	}
+	if cfg.DSN == "" && cfg.Live != nil {
+		fmt.Fprintln(cfg.Live, "Starting a private PostgreSQL server ...")
+	}
 	opening, done := stoppable(ctx, cfg.Stop)
 	db, err := openDatabase(opening, cfg)
+	if err != nil && opening.Err() != nil {
+		err = ErrStopped
+	}
 	done()
 	if err != nil {
 		return Report{}, err
@@ -98,7 +107,7 @@ type run struct {
 	consumer *child    // "killed"
 	flaky    *flaky
 
-	killInBatch atomic.Bool // kill the consumer at the beginning of its next batch
+	killInBatch atomic.Bool // kill the consumer when it dawdles next
 }
 
 // run lets everything work, drains it, and proves the books.
@@ -134,7 +143,7 @@ func (r *run) run(ctx context.Context) (Report, error) {
 	took := time.Since(began)
 	live.end()
 	if ctx.Err() != nil {
-		return Report{}, fmt.Errorf("demo: aborted, nothing is proved: %w", ctx.Err())
+		return Report{}, ErrStopped
 	}
 	if err != nil {
 		return Report{}, fmt.Errorf("demo: %w", err)

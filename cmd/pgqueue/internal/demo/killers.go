@@ -8,15 +8,16 @@ import (
 )
 
 const (
-	consumerLife = 1200 * time.Millisecond // at most, before it is killed
-	tickerLife   = 4 * time.Second
+	// The least time something lives before it is killed.
+	consumerLife = 300 * time.Millisecond
+	tickerLife   = 2 * time.Second
 )
 
 // killConsumer kills the consumer "killed" again and again until ctx is done: by turns at any
-// moment, and when it has just said that it begins with a batch.
+// moment, and when it dawdles in the middle of a batch.
 func (r *run) killConsumer(ctx context.Context) {
 	for i := 0; ; i++ {
-		sleep(ctx, 300*time.Millisecond+rand.N(consumerLife-300*time.Millisecond))
+		sleep(ctx, consumerLife+rand.N(3*consumerLife))
 		switch {
 		case ctx.Err() != nil:
 			r.killInBatch.Store(false)
@@ -38,7 +39,7 @@ func (r *run) killConsumerNow() {
 // heard gets what the consumer "killed" says.
 func (r *run) heard(line string) {
 	r.meter.parse(line)
-	if strings.HasPrefix(line, "batch ") && r.killInBatch.CompareAndSwap(true, false) {
+	if strings.HasPrefix(line, "half ") && r.killInBatch.CompareAndSwap(true, false) {
 		r.killConsumerNow()
 	}
 }
@@ -47,7 +48,7 @@ func (r *run) heard(line string) {
 // is always the leader that is hit, but perhaps for the first time.
 func (r *run) killTickers(ctx context.Context) {
 	for i := 0; ; i++ {
-		sleep(ctx, tickerLife/2+rand.N(tickerLife))
+		sleep(ctx, tickerLife+rand.N(tickerLife))
 		if ctx.Err() != nil {
 			return
 		}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/lightpgq/pgqueue"
@@ -24,8 +23,8 @@ type live struct {
 	out   io.Writer // io.Discard: nothing is shown
 	began time.Time
 
-	mu    sync.Mutex
-	phase string
+	phases chan string // a new phase, to be drawn at once
+	phase  string
 
 	looks     int
 	switched  time.Time // last rotation seen
@@ -38,7 +37,7 @@ type live struct {
 }
 
 func newLive(r *run) *live {
-	l := &live{r: r, out: r.cfg.Live, began: time.Now(), lastTime: time.Now()}
+	l := &live{r: r, out: r.cfg.Live, began: time.Now(), lastTime: time.Now(), phases: make(chan string, 1)}
 	if l.out == nil {
 		l.out = io.Discard
 	}
@@ -58,11 +57,8 @@ After %v SQL has to prove that nothing is lost, nothing came twice, and every ba
 `, l.r.db.about, accountCount, l.r.cfg.Duration)
 }
 
-func (l *live) setPhase(phase string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.phase = phase
-}
+// setPhase says what happens now; it is shown instead of the time.
+func (l *live) setPhase(phase string) { l.phases <- phase }
 
 // run looks and draws until ctx is done.
 func (l *live) run(ctx context.Context) {
@@ -72,14 +68,18 @@ func (l *live) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case l.phase = <-l.phases:
+			l.looks = 0
+			l.look(ctx, true)
 		case <-ticks.C:
-			l.look(ctx)
+			l.looks++
+			l.look(ctx, l.looks%drawEvery == 0)
 		}
 	}
 }
 
-// look reads the state of the queue, and draws when it is time.
-func (l *live) look(ctx context.Context) {
+// look reads the state of the queue, and draws it if asked to.
+func (l *live) look(ctx context.Context, draw bool) {
 	info, err := l.r.db.queue.Info(ctx, l.r.db.pool)
 	if err != nil {
 		return // the server is away: whoever needs it says so
@@ -90,7 +90,7 @@ func (l *live) look(ctx context.Context) {
 		}
 		l.switched = info.SwitchTime
 	}
-	if l.looks++; l.looks%drawEvery != 0 {
+	if !draw {
 		return
 	}
 	consumers, err := l.r.db.queue.Consumers(ctx, l.r.db.pool)
@@ -111,10 +111,7 @@ func (l *live) look(ctx context.Context) {
 	for i := range consumerNames {
 		v.out = append(v.out, perSecond(m.given[i], l.last.given[i]))
 	}
-	l.mu.Lock()
-	v.phase = l.phase
-	l.mu.Unlock()
-	if v.phase == "" {
+	if v.phase = l.phase; v.phase == "" {
 		v.phase = fmt.Sprintf("%.0f s of %v", now.Sub(l.began).Seconds(), l.r.cfg.Duration)
 	}
 	l.last, l.lastTime, l.lastTick = m, now, info.LastTick

@@ -123,6 +123,7 @@ func (m *meter) tickerKilled() {
 //
 //	batch <id>               its handler begins with a batch
 //	got <transfer> <nanos>   it was given an event at that time
+//	half <id>                it has written half of the batch, and dawdles
 //
 // A batch that begins twice was not finished the first time.
 func (m *meter) parse(line string) {

@@ -11,7 +11,7 @@ import (
 
 const (
 	accountCount = 400
-	hotAccounts  = 8 // that a part of the transfers crowds on
+	hotAccounts  = 4 // that a part of the transfers crowds on
 )
 
 // Producers of each sort, and how long they rest between two transactions at most.

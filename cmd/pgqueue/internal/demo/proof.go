@@ -41,32 +41,26 @@ select count(*),
   left join transfer t on t.event_id = s.event_id and t.id = s.transfer_id`
 )
 
-// prove reads the books. All in one transaction, though nothing should be moving any more.
+// prove reads the books, which nobody writes to any more.
 func prove(ctx context.Context, db pgqueue.DB) (p proof, err error) {
-	err = pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "set transaction isolation level repeatable read"); err != nil {
-			return err
-		}
-		if err := tx.QueryRow(ctx, "select count(*) from transfer").Scan(&p.committed); err != nil {
-			return err
-		}
-		if err := tx.QueryRow(ctx, sqlBalances, accountCount).Scan(&p.wrongBalances, &p.missingMoney); err != nil {
-			return err
-		}
-		if err := tx.QueryRow(ctx, "select sum(events)::int8 from counted").Scan(&p.counted); err != nil {
-			return err
-		}
-		for _, name := range consumerNames {
-			var s seen
-			err := tx.QueryRow(ctx, fmt.Sprintf(sqlSeen, name)).Scan(&s.delivered, &s.lost, &s.duplicated, &s.phantom)
-			if err != nil {
-				return err
-			}
-			p.consumers = append(p.consumers, s)
-		}
-		return nil
+	p.consumers = make([]seen, len(consumerNames))
+	calls := &pgx.Batch{}
+	calls.Queue("select count(*) from transfer").QueryRow(func(row pgx.Row) error {
+		return row.Scan(&p.committed)
 	})
-	if err != nil {
+	calls.Queue(sqlBalances, accountCount).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&p.wrongBalances, &p.missingMoney)
+	})
+	calls.Queue("select sum(events)::int8 from counted").QueryRow(func(row pgx.Row) error {
+		return row.Scan(&p.counted)
+	})
+	for i, name := range consumerNames {
+		s := &p.consumers[i]
+		calls.Queue(fmt.Sprintf(sqlSeen, name)).QueryRow(func(row pgx.Row) error {
+			return row.Scan(&s.delivered, &s.lost, &s.duplicated, &s.phantom)
+		})
+	}
+	if err := db.SendBatch(ctx, calls).Close(); err != nil {
 		return p, fmt.Errorf("demo: prove the books: %w", err)
 	}
 	return p, nil
