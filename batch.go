@@ -52,22 +52,32 @@ const batchSize = 10_000
 // (pgqueue.next_batch); with the original extension each tick is a batch
 // (pgq.next_batch_info).
 func (q Queue) NextBatch(ctx context.Context, db DB, consumer string) (*Batch, error) {
-	return q.nextBatch(ctx, db, consumer, batchSize)
+	return q.nextBatch(ctx, db, consumer, false)
 }
 
-func (q Queue) nextBatch(ctx context.Context, db DB, consumer string, maxEvents int) (*Batch, error) {
+// nextBatch opens the next batch. With async it is a transaction of its own, whose
+// commit is not waited for to reach the disk: should a crash undo it, the batch is
+// handed out again, and what was made of it is undone too, as it was committed later.
+func (q Queue) nextBatch(ctx context.Context, db DB, consumer string, async bool) (*Batch, error) {
 	engine, err := q.engineOf(ctx, db)
 	if err != nil {
 		return nil, err
 	}
 	sql, args := sqlNextBatch, []any{q.name, consumer}
 	if engine == EngineOurs {
-		sql, args = sqlNextBatchMerged, append(args, maxEvents)
+		sql, args = sqlNextBatchMerged, append(args, batchSize)
 	}
 	b := &Batch{Queue: q.name, Consumer: consumer, engine: engine}
 	var id, tick, prevTick, seq, prevSeq *int64
 	var at, prevAt *time.Time
-	err = db.QueryRow(ctx, sql, args...).Scan(&id, &tick, &prevTick, &at, &prevAt, &seq, &prevSeq)
+	calls := &pgx.Batch{}
+	if async {
+		calls.Queue(sqlAsyncCommit)
+	}
+	calls.Queue(sql, args...).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&id, &tick, &prevTick, &at, &prevAt, &seq, &prevSeq)
+	})
+	err = db.SendBatch(ctx, calls).Close()
 	if err == nil && id == nil {
 		err = ErrNoBatch
 	}

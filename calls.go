@@ -44,11 +44,12 @@ select ev_id, ev_time, ev_txid, ev_retry, ev_type, ev_data, ev_extra1, ev_extra2
 	sqlEventRetry  = `select pgq.event_retry($1, $2, clock_timestamp() + $3::float8 * interval '1 second')`
 	sqlFinishBatch = `select pgq.finish_batch($1)`
 
-	sqlTicker     = `select pgq.ticker()`
-	sqlMaintOps   = `select func_name, func_arg from pgq.maint_operations()`
-	sqlMaintRetry = `select pgq.maint_retry_events()`
-	sqlTickerLead = `select pg_try_advisory_lock(1885827436, 0)`
-	sqlQueueID    = `select queue_id from pgq.queue where queue_name = $1`
+	sqlTicker      = `select pgq.ticker()`
+	sqlMaintOps    = `select func_name, func_arg from pgq.maint_operations()`
+	sqlMaintRetry  = `select pgq.maint_retry_events()`
+	sqlTickerLead  = `select pg_try_advisory_lock(1885827436, 0)`
+	sqlQueueID     = `select queue_id from pgq.queue where queue_name = $1`
+	sqlAsyncCommit = `select set_config('synchronous_commit', 'off', true)`
 
 	// ours only
 	sqlInsertMany      = `select pgqueue.insert_events($1, $2, $3, $4, $5, $6, $7)`

@@ -144,7 +144,7 @@ func (c *Consumer) loop(ctx, work context.Context, wake <-chan struct{}) error {
 // workOne takes the next batch in a short transaction of its own, so that everyone
 // can see who holds what, and works and finishes it in another.
 func (c *Consumer) workOne(ctx context.Context) error {
-	b, err := c.queue.NextBatch(ctx, c.pool, c.cfg.Name)
+	b, err := c.queue.nextBatch(ctx, c.pool, c.cfg.Name, true)
 	if err != nil {
 		return err
 	}

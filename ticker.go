@@ -217,7 +217,9 @@ func newSleeper(ctx context.Context, conn *pgx.Conn, longest time.Duration) (*sl
 	if !notified {
 		longest = min(longest, openProducerPause)
 	}
-	_, err := conn.Exec(ctx, "listen pgq_wake")
+	// A tick need not reach the disk before it is shown: what a consumer commits after
+	// it brings it there too, and a tick that nobody had used may be made again.
+	_, err := conn.Exec(ctx, "set synchronous_commit = off; listen pgq_wake")
 	return &sleeper{conn: conn, longest: longest}, err
 }
 
