@@ -97,6 +97,7 @@ var differences = []difference{
 	{"nb7", "D8/first", "E: batch not found", "0", "the batch of the first caller stays valid"},
 	{"cq7", "D30", "E 23505 queue_name_uq", "0", "creating what is being created is no error"},
 	{"D30-consumer", "D30", "E 23505 consumer_name_uq", "0", "registering what is being registered is no error"},
+	{"old-snapshot-register", "D30", "E 23505 consumer_name_uq", "E 40001", "and with an old snapshot, run again"},
 	{
 		"mo2", "D22", "E 22004",
 		"pgq.maint_rotate_tables_step1|myqueue\npgq.maint_rotate_tables_step2|NULL",

@@ -83,6 +83,62 @@ var dropInCases = []testCase{
 		select sub_last_tick, sub_batch from pgq.subscription;
 		--> 2|NULL
 	`},
+	// A consumer with an old snapshot cannot take or finish what another session
+	// has moved on from.
+	{id: "old-snapshot-next", script: subscribed + `
+		select pgq.ticker('q');
+		--> 2
+		\c old
+		begin isolation level repeatable read;
+		select count(*) from pgq.subscription;
+		--> 1
+		\c main
+		select pgq.next_batch('q', 'c');
+		--> 1
+		\c old
+		select pgq.next_batch('q', 'c');
+		--> E 40001
+		rollback;
+		select pgq.next_batch('q', 'c');
+		--> 1
+	`},
+	{id: "old-snapshot-finish", script: opened + `
+		\c old
+		begin isolation level repeatable read;
+		select count(*) from pgq.subscription;
+		--> 1
+		\c main
+		select pgq.finish_batch(1);
+		--> 1
+		select pgq.ticker('q');
+		--> 3
+		select pgq.next_batch('q', 'c');
+		--> 2
+		\c old
+		select pgq.finish_batch(1);
+		--> E 40001
+		rollback;
+		select pgq.finish_batch(1);
+		--> W: finish_batch: batch 1 not found
+		--> 0
+		select sub_last_tick, sub_next_tick, sub_batch from pgq.subscription;
+		--> 2|3|2
+	`},
+	{id: "old-snapshot-register", script: subscribed + `
+		\c old
+		begin isolation level repeatable read;
+		select count(*) from pgq.subscription;
+		--> 1
+		\c main
+		select pgq.register_consumer('q', 'new');
+		--> 1
+		\c old
+		select pgq.register_consumer('q', 'new');
+		--> $D30
+		rollback;
+		select pgq.register_consumer('q', 'new');
+		--> 0
+	`},
 	{id: "update-queue", script: `
 		select pgq.create_queue('q');
 		--> 1
