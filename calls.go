@@ -62,4 +62,7 @@ select batch_id, cur_tick_id, prev_tick_id, cur_tick_time, prev_tick_time, cur_t
 	sqlWakeLock      = `select pg_try_advisory_lock(1885827435, 0)`
 	sqlWakeUnlock    = `select pg_advisory_unlock(1885827435, 0)`
 	sqlCanNotify     = `select current_setting('max_prepared_transactions') = '0'`
+	sqlAcceptCluster = `select pgqueue.accept_cluster()`
+	sqlDiagnose      = `select problem, coalesce(queue_name, ''), detail, remedy from pgqueue.diagnose()`
+	sqlRebase        = `select pgqueue.rebase_queue($1)`
 )

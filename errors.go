@@ -38,7 +38,7 @@ var (
 	// ErrTickerDisabled: the queue's ticker is paused or external (PQ011).
 	ErrTickerDisabled = errors.New("ticker disabled")
 	// ErrTxIDsWentBack: transaction ids are lower than the queue has seen, as after a
-	// restore (PQ012).
+	// restore (PQ012), or too low to re-base a queue yet (PQ018). See Queue.Rebase.
 	ErrTxIDsWentBack = errors.New("transaction ids went back")
 	// ErrIsolation: not possible in REPEATABLE READ or SERIALIZABLE (PQ013).
 	ErrIsolation = errors.New("isolation level not allowed")
@@ -72,6 +72,7 @@ var kinds = map[string]error{
 	"PQ011": ErrTickerDisabled,
 	"PQ012": ErrTxIDsWentBack,
 	"PQ013": ErrIsolation,
+	"PQ018": ErrTxIDsWentBack,
 	"3F000": ErrNotInstalled, // invalid_schema_name: no schema pgq
 }
 

@@ -128,6 +128,11 @@ func (t *Ticker) lead(ctx context.Context) error {
 		return err
 	}
 	t.cfg.Logger.InfoContext(ctx, "ticking", "database", conn.Config().Database)
+	if engine == EngineOurs {
+		if err := t.acceptCluster(ctx, conn); err != nil {
+			return err
+		}
+	}
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
@@ -139,6 +144,20 @@ func (t *Ticker) lead(ctx context.Context) error {
 	group.Go(func() error { t.every(ctx, t.cfg.RetryPeriod, "giving back parked events", t.retryEvents); return nil })
 	group.Go(func() error { t.every(ctx, t.cfg.MaintPeriod, "maintenance", t.maintain(engine)); return nil })
 	return group.Wait()
+}
+
+// acceptCluster looks, on a server that the database did not come from, whether its
+// queues can go on. Those that cannot are not ticked until they are re-based.
+func (t *Ticker) acceptCluster(ctx context.Context, conn *pgx.Conn) error {
+	rows, err := conn.Query(ctx, sqlAcceptCluster)
+	if err != nil {
+		return err
+	}
+	queues, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	for _, q := range queues {
+		t.cfg.Logger.ErrorContext(ctx, "transaction ids went back, the queue is not ticked; run: pgqueue doctor --repair", "queue", q)
+	}
+	return err
 }
 
 // standBy returns when this session has the lead.

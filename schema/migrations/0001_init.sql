@@ -38,6 +38,8 @@ create table pgq.queue (
     queue_event_seq             text not null,
     queue_tick_seq              text not null,
     queue_extra_maint           text[],
+    -- ours: transaction ids went back under this queue; it is not ticked until it is re-based
+    queue_needs_rebase          boolean not null default false,
     constraint queue_pkey primary key (queue_id),
     constraint queue_name_uq unique (queue_name)
 );
@@ -151,6 +153,14 @@ create table pgqueue.insert_shard (
     shard_txid      bigint
 );
 insert into pgqueue.insert_shard (shard_id) select generate_series(0, 63);
+
+-- The server whose transaction ids the queues have. Another one, after a
+-- restore, may be behind: then the queues are looked at before they are ticked.
+create table pgqueue.cluster (
+    cluster_id      bigint not null,
+    cluster_only    boolean not null default true primary key check (cluster_only)
+);
+insert into pgqueue.cluster (cluster_id) select system_identifier from pg_control_system();
 
 create view pgq.subscription as
 select s.sub_id,

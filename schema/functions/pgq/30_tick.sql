@@ -38,7 +38,7 @@ begin
     seq := pgq.seq_getval(q.queue_event_seq);
     select * into last from pgq.tick t where t.tick_queue = q.queue_id order by t.tick_id desc limit 1;
     if found then
-        perform pgqueue.check_txids(last);
+        perform pgqueue.check_txids(q.queue_id);
         new_events := seq - last.tick_event_seq;
         if new_events < 0 then
             raise warning 'Negative new_events?  old=% cur=%', last.tick_event_seq, seq;

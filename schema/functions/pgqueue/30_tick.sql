@@ -80,29 +80,6 @@ begin
     end if;
 end $$;
 
--- pgqueue.check_txids(i_tick) - refuse to go on when transaction ids went back
---
--- After a restore into a server with lower ids, events inserted now would count
--- as seen by older ticks, and be lost. PQ012.
-create or replace function pgqueue.check_txids(i_tick pgq.tick)
-returns void
-language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-declare
-    cur int8 := txid_snapshot_xmax(txid_current_snapshot());
-    xmin int8 := txid_snapshot_xmin((i_tick).tick_snapshot);
-    xmax int8 := txid_snapshot_xmax((i_tick).tick_snapshot);
-    hint constant text := 'Transaction ids of this server are behind those of the queue, as after a restore.';
-begin
-    if xmin > cur then
-        raise exception 'Invalid PgQ state: old xmin=%, old xmax=%, cur txid=%', xmin, xmax, cur
-            using errcode = 'PQ012', hint = hint;
-    end if;
-    if xmax > cur then
-        raise exception 'Dubious PgQ state: old xmax=%, cur txid=%', xmax, cur
-            using errcode = 'PQ012', hint = hint;
-    end if;
-end $$;
-
 -- pgqueue.cut_gap(i_queue, i_last, i_seq, i_size) - ticks inside the gap since the last one, i_size events apart
 --
 -- After an outage one tick would make one huge batch. But every snapshot X:X: with
@@ -168,7 +145,7 @@ begin
               left join lateral (
                     select n.tick_id, n.tick_event_seq, n.tick_snapshot, n.tick_seq_txid from pgq.tick n
                      where n.tick_queue = k.queue_id order by n.tick_id desc limit 1) t on true
-             where not k.queue_external_ticker and not k.queue_ticker_paused
+             where not k.queue_external_ticker and not k.queue_ticker_paused and not k.queue_needs_rebase
                and (t.tick_id is null
                     or txid_snapshot_xmax(t.tick_snapshot) <= txid_snapshot_xmax(txid_current_snapshot())
                     and (s.seq <> t.tick_event_seq
