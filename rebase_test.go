@@ -25,6 +25,15 @@ func insertNamed(t *testing.T, db pgqueue.DB, q pgqueue.Queue, names ...string) 
 	}
 }
 
+// readNames returns the types of all events that the consumer gets.
+func readNames(t *testing.T, db pgqueue.DB, q pgqueue.Queue, consumer string) (names []string) {
+	t.Helper()
+	for _, ev := range slices.Concat(readAll(t, db, q, consumer)...) {
+		names = append(names, ev.Type)
+	}
+	return names
+}
+
 // tickAll ticks as the ticker does, and returns the number of queues ticked.
 func tickAll(t *testing.T, db *pgxpool.Pool) int {
 	t.Helper()
@@ -96,11 +105,7 @@ func TestRestoreIntoYoungerServer(t *testing.T) {
 		"open":   {"1", "2", "3", "not ticked", "since"},
 		"behind": {"1", "2", "3", "not ticked", "since"},
 	} {
-		var got []string
-		for _, ev := range slices.Concat(readAll(t, young, q, consumer)...) {
-			got = append(got, ev.Type)
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(want, readNames(t, young, q, consumer)); diff != "" {
 			t.Errorf("%s: %s", consumer, diff)
 		}
 	}
@@ -136,11 +141,7 @@ func TestRestoreNoticedAfterIDsCaughtUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	tickAll(t, young)
-	var got []string
-	for _, ev := range slices.Concat(readAll(t, young, q, "c")...) {
-		got = append(got, ev.Type)
-	}
-	if diff := cmp.Diff([]string{"before", "while behind", "after"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"before", "while behind", "after"}, readNames(t, young, q, "c")); diff != "" {
 		t.Error(diff)
 	}
 }
