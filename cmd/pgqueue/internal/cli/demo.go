@@ -34,7 +34,8 @@ ticker that runs there may lead; otherwise the demo's own do.
 Latency is from just before COMMIT is sent to the handler getting the event for the first time,
 by this machine's clock, over the consumers books and counter.
 
-Ctrl-C ends early, with the proof; a second Ctrl-C aborts. Nothing is left behind either way.`
+Ctrl-C ends early, with the proof; a second Ctrl-C aborts. Nothing is left behind either way.
+(Only after kill -9 of the demo itself, with --dsn, its queue and schema are yours to drop.)`
 
 func newDemoCommand(p *program) *cobra.Command {
 	cfg := demo.Config{Child: []string{"demo", "child"}}
@@ -97,6 +98,12 @@ func (p *program) demo(ctx context.Context, cfg demo.Config) error {
 	case err != nil:
 		return err
 	}
+	return p.showProof(report)
+}
+
+// showProof prints what a demo has proved; it is a failure if that is not what it should.
+func (p *program) showProof(report demo.Report) error {
+	var err error
 	if p.json {
 		err = p.printJSON(report)
 	} else {

@@ -135,7 +135,7 @@ func (r *run) run(ctx context.Context) (Report, error) {
 		if err := r.produce(working); err != nil {
 			return err
 		}
-		live.setPhase("producers have stopped, draining (Ctrl-C aborts at once)")
+		live.setPhase("producers have stopped, draining")
 		drained = r.drain(working)
 		return working.Err()
 	})

@@ -34,6 +34,7 @@ type live struct {
 	last     measured
 	lastTime time.Time
 	lastTick int64
+	rates    rates
 }
 
 func newLive(r *run) *live {
@@ -42,6 +43,7 @@ func newLive(r *run) *live {
 		l.out = io.Discard
 	}
 	l.last = r.meter.snapshot()
+	l.rates = rates{in: "0", ticks: "0", out: []string{"0", "0", "0", "0"}}
 	return l
 }
 
@@ -98,24 +100,31 @@ func (l *live) look(ctx context.Context, draw bool) {
 		return
 	}
 	now, m := time.Now(), l.r.meter.snapshot()
-	seconds := now.Sub(l.lastTime).Seconds()
-	perSecond := func(now, before int64) string { return number(int64(float64(now-before) / seconds)) }
+	if now.Sub(l.lastTime) > drawEvery*lookPeriod/2 { // over less, rates say nothing
+		l.rate(now, m, info.LastTick)
+	}
 	v := view{
-		m: m, in: perSecond(m.committed, l.last.committed), ticks: perSecond(info.LastTick, l.lastTick),
-		rotations: l.rotations, consumers: map[string]pgqueue.ConsumerInfo{},
+		m: m, rates: l.rates, rotations: l.rotations, consumers: map[string]pgqueue.ConsumerInfo{},
 		flakyEvents: l.r.flaky.events.Load(), flakyBatches: l.r.flaky.batches.Load(),
 	}
 	for _, c := range consumers {
 		v.consumers[c.Name] = c
 	}
-	for i := range consumerNames {
-		v.out = append(v.out, perSecond(m.given[i], l.last.given[i]))
-	}
 	if v.phase = l.phase; v.phase == "" {
 		v.phase = fmt.Sprintf("%.0f s of %v", now.Sub(l.began).Seconds(), l.r.cfg.Duration)
 	}
-	l.last, l.lastTime, l.lastTick = m, now, info.LastTick
 	l.draw(v)
+}
+
+// rate computes the rates since the last time.
+func (l *live) rate(now time.Time, m measured, tick int64) {
+	seconds := now.Sub(l.lastTime).Seconds()
+	perSecond := func(now, before int64) string { return number(int64(float64(now-before) / seconds)) }
+	l.rates = rates{in: perSecond(m.committed, l.last.committed), ticks: perSecond(tick, l.lastTick)}
+	for i := range consumerNames {
+		l.rates.out = append(l.rates.out, perSecond(m.given[i], l.last.given[i]))
+	}
+	l.last, l.lastTime, l.lastTick = m, now, tick
 }
 
 // draw redraws the table in place on a terminal, and writes a line elsewhere.
@@ -141,12 +150,17 @@ func (l *live) draw(v view) {
 // end leaves room for what comes below.
 func (l *live) end() { fmt.Fprintln(l.out) }
 
+// rates are per second, for people.
+type rates struct {
+	in, ticks string
+	out       []string // in the order of consumerNames
+}
+
 // view is what is drawn.
 type view struct {
-	phase                     string
-	m                         measured
-	in, ticks                 string
-	out                       []string
+	phase string
+	m     measured
+	rates
 	rotations                 int64
 	flakyEvents, flakyBatches int64
 	consumers                 map[string]pgqueue.ConsumerInfo
