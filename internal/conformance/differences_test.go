@@ -51,6 +51,12 @@ var differences = []difference{
 		"E: Dubious PgQ state: old xmax=99999999, cur txid=<n>",
 		"a tick that does not see what the last one saw is refused",
 	},
+	{
+		"D10", "D10", "done", "E: Invalid PgQ state: old xmin=<n>, old xmax=<n>, cur txid=<n>",
+		"after a restore, events that a tick would skip are noticed,",
+	},
+	{"D10", "D10/delivered", "delivered: ", "delivered: e", "and come when the queue is re-based"},
+	{"columns", "D10", "(none)", "queue|20|queue_needs_rebase|boolean|not null|false", "marks the queue until then"},
 	{"D17", "D17", "true", "open", "step 2 does nothing in a transaction that has an id already"},
 	{"D17", "D17/again", "f", "t", "the next step 2 closes the rotation"},
 	{"D17-early", "D17", "delivered: ", "delivered: e", "an event in the old table is found until step 2 is safe"},

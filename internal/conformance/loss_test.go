@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -36,6 +37,7 @@ var lossCases = []testCase{
 	{id: "D2-tick-insert", alone: true, run: func(c *caseRun) {
 		c.tickOwnEvent("select pgq.ticker('q')", "select pgq.insert_event('q', 't', 'own')")
 	}},
+	{id: "D10", alone: true, run: restoredFromAhead},
 	{id: "D17", alone: true, run: stepsInOneTransaction},
 	{id: "D17-early", alone: true, run: stepWithAnOldID},
 	{id: "D18", alone: true, run: func(c *caseRun) { c.placeDuringRotation("new") }},
@@ -205,6 +207,27 @@ func (c *caseRun) tickOwnEvent(first, second string) {
 	c.expect("D2", "delivered: "+c.deliver("c"))
 	c.tick()
 	c.expect("D2/next", "delivered: "+c.deliver("c"))
+}
+
+// restoredFromAhead has a queue come from a server whose transaction ids were
+// ahead. An event is inserted, the ids catch up, and ticking goes on.
+func restoredFromAhead(c *caseRun) {
+	c.script(subscribed)
+	main := c.session("main")
+	ahead := main.one("select txid_current() + 50")
+	main.ok(fmt.Sprintf("update pgq.tick set tick_snapshot = '%[1]s:%[1]s:'", ahead))
+	if !c.engine.reference {
+		main.ok("update pgqueue.cluster set cluster_id = cluster_id - 1")
+	}
+	main.want("select pgq.insert_event('q', 't', 'e')", "1")
+	c.until("the ids to catch up", func() bool { return main.one("select txid_current() > "+ahead) == "t" })
+
+	c.expect("D10", outcome(main.do("select pgq.ticker('q')")))
+	if !c.engine.reference {
+		main.want("select pgqueue.rebase_queue('q')", "1")
+		c.tick()
+	}
+	c.expect("D10/delivered", "delivered: "+c.deliver("c"))
 }
 
 // stepsInOneTransaction runs both steps in one transaction, as callers do that
