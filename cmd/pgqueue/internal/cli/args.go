@@ -14,10 +14,11 @@ import (
 // "[SETTING=VALUE]..." any number.
 // No argument may be what PostgreSQL cannot store, and names cannot be empty.
 func takes(words ...string) cobra.PositionalArgs {
-	least, most := 0, len(words)
+	var needed []string
+	most := len(words)
 	for _, word := range words {
 		if !strings.HasPrefix(word, "[") {
-			least++
+			needed = append(needed, strings.TrimSuffix(word, "..."))
 		}
 		if strings.HasSuffix(word, "...") {
 			most = -1
@@ -26,8 +27,8 @@ func takes(words ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		try := cmd.CommandPath() + " --help"
 		switch {
-		case len(args) < least:
-			return usage(fmt.Sprintf("%s needs %s", cmd.CommandPath(), strings.Join(words, " ")), try)
+		case len(args) < len(needed):
+			return usage(commandName(cmd)+" needs "+strings.Join(needed, " and "), try)
 		case most >= 0 && len(args) > most:
 			return usage(fmt.Sprintf("unexpected argument %q", args[most]), try)
 		}

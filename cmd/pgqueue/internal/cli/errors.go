@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,11 +71,38 @@ func (p *program) explainAction(ctx context.Context, err error) *failure {
 	case errors.Is(err, pgqueue.ErrConsumersAttached):
 		return failed(fmt.Sprintf("queue %q still has consumers%s", e.Queue, p.consumersOf(ctx, e.Queue)),
 			p.command("queue drop --force", e.Queue))
-	case errors.As(err, &pgErr) && pgErr.Code == "42501":
-		return failed(fmt.Sprintf("%s: %s", cmp.Or(e.Op, "failed"), pgErr.Message),
-			fmt.Sprintf("as a superuser or the schema's owner: grant pgq_admin to %s (pgq_reader to consume, pgq_writer to insert)", p.pool.Config().ConnConfig.User))
+	case !errors.As(err, &pgErr):
+		return failed(plain(err), "")
 	}
-	return failed(plain(err), "")
+	return p.explainServer(e, pgErr)
+}
+
+// explainServer gives the server's own words, without what pgx puts around them.
+func (p *program) explainServer(e *pgqueue.Error, pgErr *pgconn.PgError) *failure {
+	what := pgErr.Message
+	if e.Queue != "" {
+		what = fmt.Sprintf("%s %q: %s", e.Op, e.Queue, what)
+	}
+	if pgErr.Detail != "" {
+		what += " (" + pgErr.Detail + ")"
+	}
+	if pgErr.Code != "42501" { // insufficient_privilege
+		return failed(what, inSentence(pgErr.Hint))
+	}
+	try := "grant pgq_admin, or only pgq_reader to consume or pgq_writer to insert, to " + p.pool.Config().ConnConfig.User
+	if e.Op == "" {
+		try = "as the owner of the database"
+	}
+	return failed(what, try)
+}
+
+// inSentence makes a server's hint fit into a sentence.
+func inSentence(hint string) string {
+	hint = strings.TrimSuffix(hint, ".")
+	if hint == "" {
+		return ""
+	}
+	return strings.ToLower(hint[:1]) + hint[1:]
 }
 
 // plain is the text of an error of the library without the name that ours begin with.
@@ -119,7 +145,7 @@ func (p *program) explainConnect(err *pgconn.ConnectError) *failure {
 // rootCause is the innermost text of an error that may have several branches.
 func rootCause(err error) string {
 	for {
-		if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // walks the chain itself
+		if many, ok := err.(interface{ Unwrap() []error }); ok {
 			errs := many.Unwrap()
 			if len(errs) == 0 {
 				return err.Error()
@@ -217,7 +243,7 @@ func editDistance(a, b string) int {
 	from, to := []rune(a), []rune(b)
 	const longest = 100 // quadratic, and nobody mistypes more than that
 	if len(from) > longest || len(to) > longest {
-		return longest
+		return max(len(from), len(to))
 	}
 	row := make([]int, len(to)+1)
 	for j := range row {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lightpgq/pgqueue"
@@ -143,7 +144,7 @@ func jsonError(err error) error {
 	case errors.As(err, &kind):
 		return fmt.Errorf("%q is a JSON %s, not text", kind.Field, kind.Value)
 	}
-	return errors.New(plain(err)) // an unknown field
+	return errors.New(strings.TrimPrefix(err.Error(), "json: ")) // an unknown field
 }
 
 // hasLoneSurrogate finds an escape like \ud800 that is not half of a pair: the decoder

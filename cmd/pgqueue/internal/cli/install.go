@@ -101,7 +101,7 @@ func (p *program) uninstall(ctx context.Context, yes bool) error {
 	}
 	switch {
 	case len(names) > 0:
-		return failed(fmt.Sprintf("database %s has %d queues: %s; nothing was removed", p.database(), len(names), quoteAll(names)),
+		return failed(fmt.Sprintf("there are queues in database %s: %s; nothing was removed", p.database(), quoteAll(names)),
 			p.command("queue drop", names[0]))
 	case !yes:
 		return usage(fmt.Sprintf("this would remove the schemas pgq and pgqueue from database %s, which has no queues", p.database()),

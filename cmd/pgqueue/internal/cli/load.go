@@ -126,6 +126,7 @@ func refused(err error) bool {
 // outcome finds out, on another connection, what became of a transaction whose commit was
 // not answered. lost is why there was no answer.
 func (l *loader) outcome(ctx context.Context, lost error) error {
+	lost = fmt.Errorf("no answer to a commit: %w", lost)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	for {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
@@ -95,6 +96,7 @@ func newRoot(p *program) *cobra.Command {
 func group(parent *cobra.Command, children ...*cobra.Command) *cobra.Command {
 	parent.AddCommand(children...)
 	parent.Args = cobra.ArbitraryArgs
+	parent.SuggestionsMinimumDistance = 2
 	parent.RunE = func(cmd *cobra.Command, args []string) error {
 		try := cmd.CommandPath() + " --help"
 		switch {
@@ -104,7 +106,7 @@ func group(parent *cobra.Command, children ...*cobra.Command) *cobra.Command {
 			}
 			return usage(fmt.Sprintf("unknown command %q", args[0]), try)
 		case cmd.HasParent():
-			return usage(cmd.CommandPath()+" needs a command", try)
+			return usage(commandName(cmd)+" needs a command", try)
 		}
 		return cmd.Help()
 	}
@@ -141,4 +143,9 @@ func (p *program) explain(ctx context.Context, err error) *failure {
 		return usage(err.Error(), "pgqueue --help")
 	}
 	return p.explainAction(ctx, err)
+}
+
+// commandName is a command's name without the program's.
+func commandName(cmd *cobra.Command) string {
+	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
 }
