@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -66,7 +67,7 @@ func newDemoCommand(p *program) *cobra.Command {
 		Args:   takes(),
 		RunE: run(func(ctx context.Context, _ []string) error {
 			signal.Ignore(os.Interrupt) // Ctrl-C is for the parent, which may need this process to drain
-			return demo.RunChild(ctx, p.in, p.out)
+			return demo.RunChild(ctx, p.in, p.out, p.err)
 		}),
 	})
 	return cmd
@@ -83,10 +84,17 @@ func (p *program) demo(ctx context.Context, cfg demo.Config) error {
 		cfg.Live, cfg.Terminal = p.out, isTerminal(p.out)
 	}
 	cfg.Logger = p.logger(slog.LevelError)
+	var later bytes.Buffer
+	if cfg.Terminal { // where a log would break the table
+		cfg.Logger = slog.New(slog.NewTextHandler(&later, &slog.HandlerOptions{Level: slog.LevelError}))
+	}
 	working, stop, done := twoSignals(ctx)
 	defer done()
 	cfg.Stop = stop
 	report, err := demo.Run(working, cfg)
+	if err != nil || !report.OK {
+		_, _ = later.WriteTo(p.err)
+	}
 	switch {
 	case errors.Is(err, demo.ErrStopped):
 		return failed("stopped, nothing is proved", "")

@@ -2,11 +2,11 @@ package demo
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
@@ -41,15 +41,31 @@ type child struct {
 	name  string
 	args  []string
 	order childOrder
-	line  func(string) // gets each line of its output; may be nil
+	log   *slog.Logger // gets what it says on standard error
+	line  func(string) // gets each line of its standard output; may be nil
 
 	mu      sync.Mutex
 	process *os.Process // nil when it does not run
 	killed  bool
+	words   string // its last ones on standard error, of all lives
 }
 
-func newChild(name string, args []string, order childOrder) *child {
-	return &child{name: name, args: args, order: order}
+// Write takes what the process says on standard error.
+func (c *child) Write(text []byte) (int, error) {
+	if said := strings.TrimSpace(string(text)); said != "" {
+		c.log.Error("a process of the demo is in trouble", "process", c.name, "said", said)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.words = said
+	}
+	return len(text), nil
+}
+
+// lastWords returns what it said last on standard error, if anything.
+func (c *child) lastWords() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.words
 }
 
 // run keeps the process running until ctx is done; then it asks it to end, and kills
@@ -57,7 +73,7 @@ func newChild(name string, args []string, order childOrder) *child {
 func (c *child) run(ctx context.Context) error {
 	for failures := 0; ctx.Err() == nil; {
 		began := time.Now()
-		said, err := c.live(ctx)
+		err := c.live(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -67,35 +83,34 @@ func (c *child) run(ctx context.Context) error {
 		}
 		failures++
 		if failures == childFailures {
-			return fmt.Errorf("the process of %s ended %d times at once: %w\n%s", c.name, failures, err, said)
+			return fmt.Errorf("the process of %s ended %d times at once: %w: %s", c.name, failures, err, c.lastWords())
 		}
 		sleep(ctx, childFailPause)
 	}
 	return nil
 }
 
-// live is one life of the process. It returns what it said on standard error.
-func (c *child) live(ctx context.Context) (said string, err error) {
+// live is one life of the process.
+func (c *child) live(ctx context.Context) error {
 	program, err := os.Executable()
 	if err != nil {
-		return "", err
+		return err
 	}
-	var stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, program, c.args...)
 	cmd.Args[0] = os.Args[0]
-	cmd.Stderr = &stderr
+	cmd.Stderr = c
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
-		return "", err
+		return err
 	}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
-		return "", err
+		return err
 	}
 	cmd.Cancel = stdin.Close // the end of its input asks it to end
 	cmd.WaitDelay = childDrain
 	if err := cmd.Start(); err != nil {
-		return "", err
+		return err
 	}
 	c.set(cmd.Process)
 	err = json.NewEncoder(stdin).Encode(c.order) // fails when it is dead already
@@ -108,7 +123,7 @@ func (c *child) live(ctx context.Context) (said string, err error) {
 	if waitErr := cmd.Wait(); waitErr != nil {
 		err = waitErr
 	}
-	return strings.TrimSpace(stderr.String()), err
+	return err
 }
 
 func (c *child) set(p *os.Process) {
@@ -138,9 +153,9 @@ func (c *child) kill() bool {
 }
 
 // RunChild is what a child process does. It reads its order from in, writes what the
-// parent wants to know to out, and ends when in ends, so also with its parent, however
-// that dies, or when ctx is done.
-func RunChild(ctx context.Context, in io.Reader, out io.Writer) error {
+// parent wants to know to out and errors to errs, and ends when in ends, so also with its
+// parent, however that dies, or when ctx is done.
+func RunChild(ctx context.Context, in io.Reader, out, errs io.Writer) error {
 	input := json.NewDecoder(in)
 	var order childOrder
 	if err := input.Decode(&order); err != nil {
@@ -157,8 +172,9 @@ func RunChild(ctx context.Context, in io.Reader, out io.Writer) error {
 		return err
 	}
 	defer pool.Close()
+	log := slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelError}))
 	if order.Role == roleTicker {
-		return runTicker(ctx, pool)
+		return runTicker(ctx, pool, log)
 	}
-	return runKilled(ctx, pool, order.Queue, out)
+	return runKilled(ctx, pool, order.Queue, out, log)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -172,13 +173,13 @@ func (c *killed) HandleBatch(ctx context.Context, tx pgx.Tx, b *pgqueue.Batch) e
 }
 
 // runKilled is the consumer "killed" in its own process.
-func runKilled(ctx context.Context, pool *pgxpool.Pool, queue string, out io.Writer) error {
+func runKilled(ctx context.Context, pool *pgxpool.Pool, queue string, out io.Writer, log *slog.Logger) error {
 	c := &killed{out: bufio.NewWriter(out)}
 	c.recorder = recorder{name: nameKilled, got: func(id int64, at time.Time) {
 		_, _ = fmt.Fprintln(c.out, "got", id, at.UnixNano()) // an error stays, and Flush returns it
 	}}
 	consumer, err := pgqueue.NewConsumer(pool, pgqueue.ConsumerConfig{
-		Queue: queue, Name: nameKilled, Handler: c, DrainTimeout: consumerDrain,
+		Queue: queue, Name: nameKilled, Handler: c, DrainTimeout: consumerDrain, Logger: log,
 	})
 	if err != nil {
 		return err
@@ -188,9 +189,9 @@ func runKilled(ctx context.Context, pool *pgxpool.Pool, queue string, out io.Wri
 
 // runTicker is a ticker in its own process. Parked events and rotation come round
 // quickly, for there is not much time to see them.
-func runTicker(ctx context.Context, pool *pgxpool.Pool) error {
+func runTicker(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) error {
 	ticker, err := pgqueue.NewTicker(pool, pgqueue.TickerConfig{
-		RetryPeriod: 200 * time.Millisecond, MaintPeriod: 500 * time.Millisecond,
+		RetryPeriod: 200 * time.Millisecond, MaintPeriod: 500 * time.Millisecond, Logger: log,
 	})
 	if err != nil {
 		return err

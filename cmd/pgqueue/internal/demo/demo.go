@@ -123,7 +123,7 @@ func (r *run) run(ctx context.Context) (Report, error) {
 	if err := r.startConsumers(working, group); err != nil {
 		return Report{}, err
 	}
-	for _, c := range append(r.tickers[:], r.consumer) {
+	for _, c := range r.children() {
 		group.Go(func() error { return c.run(working) })
 	}
 	group.Go(func() error { live.run(working); return nil })
@@ -158,15 +158,16 @@ func (r *run) run(ctx context.Context) (Report, error) {
 
 // makeParts prepares what runs beside this process.
 func (r *run) makeParts() {
-	order := childOrder{DSN: r.db.dsn, Schema: r.db.schema, Queue: r.db.queue.Name()}
-	order.Role = roleTicker
+	order := childOrder{Role: roleTicker, DSN: r.db.dsn, Schema: r.db.schema, Queue: r.db.queue.Name()}
 	for i := range r.tickers {
-		r.tickers[i] = newChild(fmt.Sprintf("ticker %d", i+1), r.cfg.Child, order)
+		r.tickers[i] = &child{name: fmt.Sprintf("ticker %d", i+1), args: r.cfg.Child, order: order, log: r.cfg.Logger}
 	}
 	order.Role = roleConsumer
-	r.consumer = newChild(nameKilled, r.cfg.Child, order)
-	r.consumer.line = r.heard
+	r.consumer = &child{name: nameKilled, args: r.cfg.Child, order: order, log: r.cfg.Logger, line: r.heard}
 }
+
+// children are the processes that run beside this one.
+func (r *run) children() []*child { return append(r.tickers[:], r.consumer) }
 
 // startConsumers runs the three consumers that live in this process.
 func (r *run) startConsumers(ctx context.Context, group *errgroup.Group) error {

@@ -21,7 +21,7 @@ import (
 // TestMain lets the test binary play the child processes.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "demo-child" {
-		if err := RunChild(context.Background(), os.Stdin, os.Stdout); err != nil {
+		if err := RunChild(context.Background(), os.Stdin, os.Stdout, os.Stderr); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

@@ -71,7 +71,13 @@ func (r *run) report(ctx context.Context, took time.Duration, rotations int64, d
 	m := r.meter.snapshot()
 	problems := p.problems(m.counts)
 	if drained != nil {
-		problems = append([]string{drained.Error()}, problems...)
+		why := []string{drained.Error()}
+		for _, c := range r.children() {
+			if said := c.lastWords(); said != "" {
+				why = append(why, c.name+" said last: "+said)
+			}
+		}
+		problems = append(why, problems...)
 	}
 	report := Report{
 		OK: len(problems) == 0, Problems: append([]string{}, problems...),
