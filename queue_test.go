@@ -33,6 +33,7 @@ func onBothEngines(t *testing.T, test func(t *testing.T, db *pgxpool.Pool)) {
 
 func originalDB(t *testing.T) *pgxpool.Pool {
 	t.Helper()
+	pgqueuetest.NewDB(t) // so the server has PgQ's roles, which the extension creates otherwise
 	db := pgqueuetest.NewEmptyDB(t)
 	if _, err := db.Exec(t.Context(), "create extension pgq"); err != nil {
 		t.Fatalf("the original extension is needed, see scripts/setup-test: %v", err)

@@ -10,10 +10,11 @@ declare
 begin
     if exists (select from pg_extension where extname = 'pgq') then
         raise exception 'this database has the original pgq extension'
-            using errcode = 'PQ015', hint = 'Drop it (drop extension pgq) or use another database.';
+            using errcode = 'PQ015', hint = 'Take it over with pgqueue install --adopt, or use another database.';
     end if;
     if to_regclass('pgqueue.schema_version') is null then
-        if to_regnamespace('pgq') is not null or to_regnamespace('pgqueue') is not null then
+        if current_setting('pgqueue.adopt', true) is distinct from 'on'
+           and (to_regnamespace('pgq') is not null or to_regnamespace('pgqueue') is not null) then
             raise exception 'this database has a schema pgq or pgqueue that pgqueue did not make'
                 using errcode = 'PQ015', hint = 'Drop or rename that schema, or use another database.';
         end if;
@@ -35,3 +36,7 @@ create table if not exists pgqueue.migration (
     migration_name  text primary key,
     migration_time  timestamptz not null default now()
 );
+
+-- what is taken over has PgQ's own relations already
+insert into pgqueue.migration (migration_name)
+select '0001_pgq' where current_setting('pgqueue.adopt', true) = 'on' on conflict do nothing;

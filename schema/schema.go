@@ -25,7 +25,7 @@ import (
 // release that changes anything in it.
 const Version = 1
 
-//go:embed begin.sql end.sql uninstall.sql migrations functions
+//go:embed adopt.sql begin.sql end.sql uninstall.sql migrations functions
 var files embed.FS
 
 var (
@@ -75,8 +75,52 @@ func Script() string {
 // database, no superuser. It fails with ErrNew or ErrForeign, having
 // changed nothing.
 func Install(ctx context.Context, db DB) (Report, error) {
+	return install(ctx, db, body())
+}
+
+// Adopt installs the schema in a database that has the original extension pgq (3.2 and later),
+// in its place, in one transaction: queues, positions, open batches, parked events,
+// events, triggers and grants are kept, no event is lost. The extensions pgq,
+// and those that need it, are dissolved; what belonged to them stays as
+// ordinary objects. It needs the extensions' owner, usually a superuser, and
+// waits for transactions that use the queues. ErrMissing: there is no such extension.
+func Adopt(ctx context.Context, db DB) (Report, error) {
+	return install(ctx, db, read("adopt.sql")+body())
+}
+
+// AdoptPlan says what Adopt would do in this database, one line for each step,
+// and changes nothing. ErrMissing: there is no original extension.
+func AdoptPlan(ctx context.Context, db DB) ([]string, error) {
+	var plan []string
+	err := db.QueryRow(ctx, sqlAdoptPlan).Scan(&plan)
+	if err == nil && len(plan) == 0 {
+		err = fmt.Errorf("%w: this database does not have the original pgq extension", ErrMissing)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	return plan, nil
+}
+
+// sqlAdoptPlan is empty without the extension.
+const sqlAdoptPlan = `
+select array_agg(line order by pos, line) from (
+	select 1 as pos, format('dissolve extension %s %s; its objects stay', extname, extversion) as line
+	  from pg_extension where extname in ('pgq', 'pgq_node', 'pgq_coop', 'pgq_ext', 'londiste')
+	union all
+	select 2, format('re-create %s functions in place', count(*)) from pg_proc where pronamespace = to_regnamespace('pgq')
+	union all
+	select 3, 'add schema pgqueue; pgq.subscription becomes a view over it'
+	union all
+	select 4, format('take over %s', s) from (select
+		(xpath('/row/n/text()', query_to_xml('select count(*) as n from pgq.' || r, true, true, '')))[1]::text || ' rows of pgq.' || r as s
+		  from unnest(array['queue', 'consumer', 'subscription', 'tick', 'retry_queue']) r
+		 where exists (select from pg_extension where extname = 'pgq')) rows) steps
+ where exists (select from pg_extension where extname = 'pgq')`
+
+func install(ctx context.Context, db DB, script string) (Report, error) {
 	var report Report
-	err := run(ctx, db, body(), func(tx pgx.Tx) error {
+	err := run(ctx, db, script, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, "select pgqueue.apply_grants()")
 		if err != nil {
 			return err

@@ -121,7 +121,7 @@ begin
         key := pgqueue.subscribe(new.sub_queue, new.sub_consumer, new.sub_id, null, new.sub_last_tick);
         if key is null then
             raise exception 'duplicate key value violates unique constraint "subscription_pkey"'
-                using errcode = 'unique_violation';
+                using errcode = 'unique_violation', constraint = 'subscription_pkey';
         end if;
         perform pgqueue.move(pgqueue.newest(key), new.sub_last_tick, new.sub_next_tick, new.sub_batch, new.sub_active);
         return new;

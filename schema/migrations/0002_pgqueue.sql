@@ -1,99 +1,22 @@
--- 0001: the tables of a fresh database.
+-- 0002: what PgQ's relations have no room for, in schema pgqueue.
 --
--- Schema pgq carries PgQ's relations under PgQ's names. Schema pgqueue holds
--- what PgQ's relations have no room for. pgq.subscription is a view: the row of
--- a subscription changes with every batch, and a row that changes in place
--- leaves a version behind that nobody can remove while any session holds an
--- older snapshot. So what is fixed about a subscription stands in
+-- The row of a subscription changes with every batch, and a row that changes in
+-- place leaves a version behind that nobody can remove while any session holds
+-- an older snapshot. So what is fixed about a subscription goes to
 -- pgqueue.subscription, and where it has got to is appended to
 -- pgqueue.position, whose newest row per subscription is found in one step
--- however many older ones are still there.
+-- however many older ones are still there. pgq.subscription becomes a view.
 
-create schema pgq;
+-- Of older releases of PgQ.
+alter table pgq.queue add column if not exists queue_extra_maint text[];
 
-create table pgq.consumer (
-    co_id       serial not null,
-    co_name     text not null,
-    constraint consumer_pkey primary key (co_id),
-    constraint consumer_name_uq unique (co_name)
-);
+-- Transaction ids went back under this queue: it is not ticked until it is re-based.
+alter table pgq.queue add column queue_needs_rebase boolean not null default false;
 
-create table pgq.queue (
-    queue_id                    serial not null,
-    queue_name                  text not null,
-    queue_ntables               integer not null default 3,
-    queue_cur_table             integer not null default 0,
-    queue_rotation_period       interval not null default '2 hours',
-    queue_switch_step1          bigint not null default txid_current(),
-    queue_switch_step2          bigint default txid_current(),
-    queue_switch_time           timestamptz not null default now(),
-    queue_external_ticker       boolean not null default false,
-    queue_disable_insert        boolean not null default false,
-    queue_ticker_paused         boolean not null default false,
-    queue_ticker_max_count      integer not null default 500,
-    queue_ticker_max_lag        interval not null default '3 seconds',
-    queue_ticker_idle_period    interval not null default '1 minute',
-    queue_per_tx_limit          integer,
-    queue_data_pfx              text not null,
-    queue_event_seq             text not null,
-    queue_tick_seq              text not null,
-    queue_extra_maint           text[],
-    -- ours: transaction ids went back under this queue; it is not ticked until it is re-based
-    queue_needs_rebase          boolean not null default false,
-    constraint queue_pkey primary key (queue_id),
-    constraint queue_name_uq unique (queue_name)
-);
-
--- tick_seq_txid is ours: the transaction that made the first tick with this
--- tick_event_seq. Every event counted by tick_event_seq has a smaller
--- transaction id, so once tick_snapshot has nothing below it in progress the
--- queue is quiet (design: trailing tick). NULL in rows written by others.
-create table pgq.tick (
-    tick_queue      integer not null,
-    tick_id         bigint not null,
-    tick_time       timestamptz not null default now(),
-    tick_snapshot   txid_snapshot not null default txid_current_snapshot(),
-    tick_event_seq  bigint not null,
-    tick_seq_txid   bigint,
-    constraint tick_pkey primary key (tick_queue, tick_id),
-    constraint tick_queue_fkey foreign key (tick_queue) references pgq.queue (queue_id)
-);
-
-create table pgq.event_template (
-    ev_id       bigint not null,
-    ev_time     timestamptz not null,
-    ev_txid     bigint not null default txid_current(),
-    ev_owner    integer,
-    ev_retry    integer,
-    ev_type     text,
-    ev_data     text,
-    ev_extra1   text,
-    ev_extra2   text,
-    ev_extra3   text,
-    ev_extra4   text
-);
-
-create table pgq.retry_queue (
-    ev_retry_after  timestamptz not null,
-    ev_queue        integer not null,
-    ev_id           bigint not null,
-    ev_time         timestamptz not null,
-    ev_txid         bigint,
-    ev_owner        integer not null,
-    ev_retry        integer,
-    ev_type         text,
-    ev_data         text,
-    ev_extra1       text,
-    ev_extra2       text,
-    ev_extra3       text,
-    ev_extra4       text,
-    constraint rq_pkey primary key (ev_owner, ev_id),
-    constraint rq_queue_id_fkey foreign key (ev_queue) references pgq.queue (queue_id)
-);
-create index rq_retry_idx on pgq.retry_queue (ev_retry_after);
-
-create sequence pgq.batch_id_seq;
-create sequence pgq.subscription_sub_id_seq as integer;
+-- The transaction that made the first tick with this tick_event_seq. Every event counted
+-- by tick_event_seq has a smaller transaction id, so once tick_snapshot has nothing
+-- below it in progress the queue is quiet (pgqueue.settling). NULL: not known.
+alter table pgq.tick add column tick_seq_txid bigint;
 
 -- What is fixed about a subscription. Its row is also the lock of the consumer:
 -- whoever moves a position holds it.
@@ -162,6 +85,26 @@ create table pgqueue.cluster (
 );
 insert into pgqueue.cluster (cluster_id) select system_identifier from pg_control_system();
 
+-- Take over what is in the table, then put the view in its place. A sub-consumer shares
+-- the sub_id of its main consumer, and has its name with a dot and more behind it.
+insert into pgqueue.subscription (sub_queue, sub_consumer, sub_id)
+select sub_queue, sub_consumer, sub_id from pgq.subscription;
+
+update pgqueue.subscription s
+   set sub_of = m.sub_key
+  from pgq.consumer sc, pgqueue.subscription m, pgq.consumer mc
+ where sc.co_id = s.sub_consumer and mc.co_id = m.sub_consumer
+   and m.sub_queue = s.sub_queue and m.sub_id = s.sub_id and m.sub_key <> s.sub_key
+   and left(sc.co_name, length(mc.co_name) + 1) = mc.co_name || '.';
+
+insert into pgqueue.position_0 (pos_key, pos_no, pos_last_tick, pos_next_tick, pos_batch, pos_active)
+select s.sub_key, 1, o.sub_last_tick, o.sub_next_tick, o.sub_batch, o.sub_active
+  from pgqueue.subscription s
+  join pgq.subscription o on o.sub_queue = s.sub_queue and o.sub_consumer = s.sub_consumer;
+
+alter table pgq.subscription rename to subscription_before;
+alter sequence pgq.subscription_sub_id_seq owned by none;
+
 create view pgq.subscription as
 select s.sub_id,
        s.sub_queue,
@@ -177,3 +120,18 @@ select s.sub_id,
          where n.pos_key = s.sub_key
          order by n.pos_no desc
          limit 1) p;
+
+do $$
+declare
+    g record;
+begin
+    for g in
+        select a.privilege_type, case a.grantee when 0 then 'public' else a.grantee::regrole::text end as grantee,
+               case when a.is_grantable then ' with grant option' else '' end as option
+          from pg_class c, aclexplode(c.relacl) a
+         where c.oid = 'pgq.subscription_before'::regclass and a.grantee <> c.relowner
+    loop
+        execute format('grant %s on pgq.subscription to %s%s', g.privilege_type, g.grantee, g.option);
+    end loop;
+end $$;
+drop table pgq.subscription_before;
