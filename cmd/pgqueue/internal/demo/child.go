@@ -41,8 +41,9 @@ type child struct {
 	name  string
 	args  []string
 	order childOrder
-	log   *slog.Logger // gets what it says on standard error
-	line  func(string) // gets each line of its standard output; may be nil
+	log   *slog.Logger  // gets what it says on standard error
+	line  func(string)  // gets each line of its standard output; may be nil
+	dead  time.Duration // how long it stays dead after it was killed
 
 	mu      sync.Mutex
 	process *os.Process // nil when it does not run
@@ -77,7 +78,11 @@ func (c *child) run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case c.wasKilled() || time.Since(began) > childTooShort:
+		case c.wasKilled():
+			failures = 0
+			sleep(ctx, c.dead)
+			continue
+		case time.Since(began) > childTooShort:
 			failures = 0
 			continue
 		}

@@ -160,7 +160,10 @@ func (r *run) run(ctx context.Context) (Report, error) {
 func (r *run) makeParts() {
 	order := childOrder{Role: roleTicker, DSN: r.db.dsn, Schema: r.db.schema, Queue: r.db.queue.Name()}
 	for i := range r.tickers {
-		r.tickers[i] = &child{name: fmt.Sprintf("ticker %d", i+1), args: r.cfg.Child, order: order, log: r.cfg.Logger}
+		r.tickers[i] = &child{
+			name: fmt.Sprintf("ticker %d", i+1), args: r.cfg.Child, order: order, log: r.cfg.Logger,
+			dead: tickerDead,
+		}
 	}
 	order.Role = roleConsumer
 	r.consumer = &child{name: nameKilled, args: r.cfg.Child, order: order, log: r.cfg.Logger, line: r.heard}

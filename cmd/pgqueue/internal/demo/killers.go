@@ -11,6 +11,8 @@ const (
 	// The least time something lives before it is killed.
 	consumerLife = 300 * time.Millisecond
 	tickerLife   = 2 * time.Second
+	// tickerDead is how long a ticker stays away: long enough for the other one to take over.
+	tickerDead = time.Second
 )
 
 // killConsumer kills the consumer "killed" again and again until ctx is done: by turns at any
@@ -47,8 +49,10 @@ func (r *run) heard(line string) {
 // killTickers kills the two tickers in turn. The one that is not hit leads then, so it
 // is always the leader that is hit, but perhaps for the first time.
 func (r *run) killTickers(ctx context.Context) {
+	life := tickerLife/2 + rand.N(tickerLife) // the first one sooner, for short runs
 	for i := 0; ; i++ {
-		sleep(ctx, tickerLife+rand.N(tickerLife))
+		sleep(ctx, life)
+		life = tickerLife + rand.N(2*tickerLife)
 		if ctx.Err() != nil {
 			return
 		}

@@ -15,6 +15,9 @@ const (
 	nameKilled  = "killed"
 )
 
+// lastTicks is how long the server may still tick for a ticker that was killed.
+const lastTicks = 50 * time.Millisecond
+
 var consumerNames = []string{nameBooks, nameCounter, nameFlaky, nameKilled}
 
 // meter counts what producers and consumers do, and measures latency: from just
@@ -29,7 +32,7 @@ type meter struct {
 	// Of the consumers that nobody disturbs; calm is without what
 	// was committed while no ticker led.
 	all, calm histogram
-	tickerEnd time.Time // when a ticker was killed; zero once an event got through again
+	tickerEnd time.Time // when a ticker was killed; zero once a later event got through
 	openBatch string    // of the killed consumer
 }
 
@@ -96,7 +99,7 @@ func (m *meter) got(consumer string, id int64, at time.Time) {
 	}
 	latency := at.Sub(c.at)
 	s.latency.add(latency)
-	if c.at.After(m.tickerEnd) {
+	if c.at.After(m.tickerEnd.Add(lastTicks)) {
 		m.tickerEnd = time.Time{}
 	}
 	if consumer == nameBooks || consumer == nameCounter {

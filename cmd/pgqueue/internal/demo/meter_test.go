@@ -36,10 +36,13 @@ func TestMeterCalm(t *testing.T) {
 	m.committing([]int64{2})
 	m.got(nameBooks, 1, m.commits[1].at.Add(time.Second)) // committed before the kill: proves nothing
 	m.committing([]int64{3})
-	m.got(nameBooks, 2, m.commits[2].at.Add(time.Second))
+	m.got(nameBooks, 2, m.commits[2].at.Add(time.Second)) // by a tick that was under way
+	m.commits[3].at = m.tickerEnd.Add(lastTicks + 1)
 	m.committing([]int64{4})
 	m.got(nameBooks, 3, m.commits[3].at.Add(time.Second))
-	m.got(nameBooks, 4, m.commits[4].at.Add(time.Millisecond))
+	m.committing([]int64{5})
+	m.got(nameBooks, 4, m.commits[4].at.Add(time.Second))
+	m.got(nameBooks, 5, m.commits[5].at.Add(time.Millisecond))
 	if s := m.snapshot(); s.calm.Max != 1 || s.all.Max != 1000 {
 		t.Errorf("calm %+v, all %+v, want only the last one calm", s.calm, s.all)
 	}
