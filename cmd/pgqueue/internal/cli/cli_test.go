@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/lightpgq/pgqueue"
 	"github.com/lightpgq/pgqueue/pgqueuetest"
@@ -189,5 +191,45 @@ func TestOneLine(t *testing.T) {
 	code := Main(context.Background(), "test", []string{"no\nsuch\r\ncommand"}, nil, io.Discard, &errs)
 	if code != exitUsage || strings.Count(errs.String(), "\n") != 1 {
 		t.Errorf("exit code %d: %q", code, errs.String())
+	}
+}
+
+// docs/program.md has every command and every flag.
+func TestDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../../../docs/program.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(text string) {
+		if !strings.Contains(string(page), text) {
+			t.Errorf("docs/program.md does not have %q", text)
+		}
+	}
+	commands := 0
+	var walk func(cmd *cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		if !cmd.IsAvailableCommand() {
+			return
+		}
+		if !cmd.HasSubCommands() {
+			commands++
+			check(cmd.CommandPath())
+		}
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			switch {
+			case strings.HasPrefix(f.Name, "extra"): // "--extra1 to --extra4"
+			default:
+				check("--" + f.Name)
+			}
+		})
+		for _, child := range cmd.Commands() {
+			walk(child)
+		}
+	}
+	for _, cmd := range newRoot(&program{}).Commands() {
+		walk(cmd)
+	}
+	if commands < 15 {
+		t.Errorf("only %d commands: that cannot be right", commands)
 	}
 }

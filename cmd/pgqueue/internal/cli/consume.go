@@ -99,7 +99,7 @@ func (p *program) consume(ctx context.Context, queue, consumer string, f consume
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	log := slog.New(untilOutputFails{p.logger(slog.LevelWarn).Handler()})
-	handler := p.newHandler(f, log, stop)
+	handler := p.newHandler(f, log.With("queue", queue, "consumer", consumer), stop)
 	if f.once {
 		err = p.consumeOnce(ctx, pool, q, consumer, f, handler)
 	} else {
