@@ -20,6 +20,10 @@ var differences = []difference{
 	{"D1-raw", "D1", "done, delivered: ", "E 40001, then done, delivered: e", "the same"},
 	{"D1-table", "D1", "done, delivered: ", "E 40001, then done, delivered: e", "the same"},
 	{
+		"D1-early", "D1-early", "done", "E 40001",
+		"a snapshot older than the rotation is refused, also where an early id would have saved the event",
+	},
+	{
 		"D1b", "D1b", "delivered: ", "delivered: e",
 		"current_event_table takes the transaction's id before it looks",
 	},
@@ -57,6 +61,7 @@ var differences = []difference{
 	},
 	{"D10", "D10/delivered", "delivered: ", "delivered: e", "and come when the queue is re-based"},
 	{"columns", "D10", "(none)", "queue|20|queue_needs_rebase|boolean|not null|false", "marks the queue until then"},
+	{"columns", "D1", "(none)", "queue|21|queue_switch_count|bigint|not null|0", "by which such a producer is told from others"},
 	{"D17", "D17", "true", "open", "step 2 does nothing in a transaction that has an id already"},
 	{"D17", "D17/again", "f", "t", "the next step 2 closes the rotation"},
 	{"D17-early", "D17", "delivered: ", "delivered: e", "an event in the old table is found until step 2 is safe"},
@@ -174,7 +179,12 @@ sqltriga|0||invoker|called on null|volatile|u`, "(none)",
 	{
 		"attributes", "D1", "current_event_table|1|text|invoker|called on null|volatile|u",
 		"current_event_table|1|text|definer|called on null|volatile|u",
-		"locking the queue row needs a right that producers have not",
+		"the check of the snapshot needs rights that producers have not",
+	},
+	{
+		"attributes", "D1/step2", "maint_rotate_tables_step2|0||invoker|called on null|volatile|u",
+		"maint_rotate_tables_step2|0||definer|called on null|volatile|u",
+		"and raising the sequence that it goes by needs rights that operators have not",
 	},
 	{
 		"attributes", "D28",

@@ -133,8 +133,8 @@ func (c *caseRun) produceAcrossRotation(level string, insert func(p *session) st
 	c.expect("D1", got+", delivered: "+c.deliver("c"))
 }
 
-// earlyProducer inserts with a snapshot of its own before the rotation and
-// commits after it. Nothing is lost, and the rotation does not wait for it.
+// earlyProducer inserts with a snapshot of its own before the rotation and again
+// after it. Nothing is lost, and the rotation does not wait for it.
 func earlyProducer(c *caseRun) {
 	c.script(upToDate)
 	p := c.session("producer")
@@ -146,10 +146,18 @@ func earlyProducer(c *caseRun) {
 	}
 	step1.want("0")
 	main := c.session("main")
+	main.want("select queue_cur_table from pgq.queue", "1")
 	main.want("select pgq.maint_rotate_tables_step2()", "0")
 	c.tick()
 	c.deliver("c")
-	p.ok("select pgq.insert_event('q', 't', 'second')")
+	second := outcome(p.do("select pgq.insert_event('q', 't', 'second')"))
+	c.expect("D1-early", second)
+	if second != "done" {
+		p.ok("rollback")
+		p.ok("begin isolation level repeatable read")
+		p.ok("select pgq.insert_event('q', 't', 'first')")
+		p.ok("select pgq.insert_event('q', 't', 'second')")
+	}
 	p.ok("commit")
 	c.tick()
 	if got := c.deliver("c"); got != "first second" {

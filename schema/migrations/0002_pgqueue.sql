@@ -13,6 +13,21 @@ alter table pgq.queue add column if not exists queue_extra_maint text[];
 -- Transaction ids went back under this queue: it is not ticked until it is re-based.
 alter table pgq.queue add column queue_needs_rebase boolean not null default false;
 
+-- How often tables were switched, raised by rotation step 1. Step 2 copies it to the
+-- sequence pgqueue.switch_<queue id>, which, unlike the row, every transaction sees as it
+-- is now: so a producer with an older snapshot can tell that it is out of date.
+alter table pgq.queue add column queue_switch_count bigint not null default 0;
+
+do $$
+declare
+    id integer;
+begin
+    for id in select queue_id from pgq.queue loop
+        execute format('create sequence pgqueue.switch_%s minvalue 0 start 0', id);
+        perform setval(format('pgqueue.switch_%s', id), 0);
+    end loop;
+end $$;
+
 -- The transaction that made the first tick with this tick_event_seq. Every event counted
 -- by tick_event_seq has a smaller transaction id, so once tick_snapshot has nothing
 -- below it in progress the queue is quiet (pgqueue.settling). NULL: not known.

@@ -34,6 +34,8 @@ begin
     execute format('create sequence %s minvalue 0', q.queue_event_seq);
     perform setval(q.queue_event_seq, 0);
     execute format('create sequence %s', q.queue_tick_seq);
+    execute format('create sequence pgqueue.switch_%s minvalue 0 start 0', q.queue_id);
+    perform setval(format('pgqueue.switch_%s', q.queue_id), 0);
     execute format('create table %s () inherits (pgq.event_template)', q.queue_data_pfx);
     for i in 0 .. q.queue_ntables - 1 loop
         execute format('create table %1$s_%2$s () inherits (%1$s)', q.queue_data_pfx, i);
@@ -82,7 +84,7 @@ begin
     execute format('drop table %s', q.queue_data_pfx);
     delete from pgq.retry_queue where ev_queue = q.queue_id;
     delete from pgq.tick where tick_queue = q.queue_id;
-    execute format('drop sequence %s, %s', q.queue_tick_seq, q.queue_event_seq);
+    execute format('drop sequence %s, %s, pgqueue.switch_%s', q.queue_tick_seq, q.queue_event_seq, q.queue_id);
     delete from pgq.queue where queue_id = q.queue_id;
     perform pgqueue.write_insert_shard(q.queue_id & 63);
     return 1;

@@ -4,8 +4,8 @@
 --
 -- For bulk loading by COPY or INSERT in this same transaction, by a role that may
 -- insert there (pgq_admin). Rows give ev_time; ev_id and ev_txid have defaults.
--- Takes the transaction's id first and, with a snapshot of its own, locks
--- the queue row, for the reasons said at the insert functions (D1).
+-- Takes the transaction's id first and, with a snapshot of its own, checks that no
+-- rotation has overtaken it, for the reasons said at the insert functions (D1).
 -- PQ001 Event queue not found; PQ006 Writing to queue disabled; 40001.
 create or replace function pgq.current_event_table(x_queue_name text)
 returns text
@@ -15,7 +15,7 @@ declare
 begin
     perform txid_current();
     if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
-        perform from pgq.queue where queue_name = x_queue_name for share;
+        perform pgqueue.check_switch(x_queue_name);
     end if;
     select * into q from pgq.queue where queue_name = x_queue_name;
     if not found then

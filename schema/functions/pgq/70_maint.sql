@@ -5,8 +5,8 @@
 -- Does so when the rotation period has passed and every consumer is behind the last switch, so that
 -- nobody needs the table before the current one any more. If not, or when the next table or
 -- the queue row is in use, it does nothing: the next run tries again. The queue row
--- is locked FOR NO KEY UPDATE: producers with a snapshot of their own and registrations
--- hold it FOR SHARE, ticks and retries do not mind. Ticks from before the previous
+-- is locked FOR NO KEY UPDATE: registrations hold it FOR SHARE, producers, ticks and
+-- retries do not mind. Ticks from before the previous
 -- switch are deleted, but never the newest. Always returns 0. PQ012 when
 -- transaction ids went back, PQ010 when a consumer's tick is gone.
 -- Writes pgq.queue, pgq.tick; truncates an event table.
@@ -55,7 +55,8 @@ begin
     end;
     update pgq.queue
        set queue_cur_table = next_table, queue_switch_time = current_timestamp,
-           queue_switch_step1 = txid_current(), queue_switch_step2 = null
+           queue_switch_step1 = txid_current(), queue_switch_step2 = null,
+           queue_switch_count = queue_switch_count + 1
      where queue_id = q.queue_id;
     delete from pgq.tick t
      where t.tick_queue = q.queue_id
@@ -66,17 +67,39 @@ end $$;
 
 -- pgq.maint_rotate_tables_step2() - mark the switches of step 1 as seen by everyone
 --
--- Stores the id of a transaction that began to write after the switch was committed: every
--- event in the old table has a smaller one. In a transaction that has an id already that
--- would not hold, so there it does nothing (D17). All queues. Always returns 0.
+-- Stores a transaction id such that every event in the old table has a smaller one.
+-- Producers in READ COMMITTED take their id before they read which table is current, so any
+-- id taken after step 1 was committed will do for them. Those with an older snapshot go by
+-- the switch sequence (pgqueue.check_switch), so the id has to be taken after that
+-- was raised. But raising a sequence takes the transaction's id first; what is stored is
+-- therefore the id of a sub-transaction that begins after it.
+-- In a transaction that has an id already, and may be that of step 1, does nothing
+-- (D17). All queues. Always returns 0.
 create or replace function pgq.maint_rotate_tables_step2()
 returns int4
-language plpgsql as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    switched int4[];
+    own int8;
+    inner_id xid;
 begin
-    if txid_current_if_assigned() is null
-       and exists (select from pgq.queue where queue_switch_step2 is null) then
-        update pgq.queue set queue_switch_step2 = txid_current() where queue_switch_step2 is null;
+    if txid_current_if_assigned() is not null
+       or not exists (select from pgq.queue where queue_switch_step2 is null) then
+        return 0;
     end if;
+    perform pgqueue.check_isolation();
+    select array_agg(queue_id) into switched
+      from (select queue_id from pgq.queue where queue_switch_step2 is null for no key update) q;
+    perform setval(('pgqueue.switch_' || queue_id)::regclass, queue_switch_count)
+       from pgq.queue where queue_id = any (switched);
+    own := txid_current();
+    begin
+        update pgq.queue set queue_switch_step2 = own where queue_id = any (switched) returning xmin into inner_id;
+        update pgq.queue set queue_switch_step2 = own + ((inner_id::text::int8 - own) & 4294967295)
+         where queue_id = any (switched);
+    exception when no_data_found then
+        raise; -- the block is there for its sub-transaction
+    end;
     return 0;
 end $$;
 

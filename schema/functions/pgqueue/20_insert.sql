@@ -14,9 +14,8 @@
 --   * the transaction has its id before it reads the queue row. A transaction
 --     that reads queue_cur_table before a rotation and gets its id after it
 --     would write where nobody looks any more (D1);
---   * with a snapshot of its own (REPEATABLE READ, SERIALIZABLE) it locks the
---     queue row FOR SHARE: a rotation since the snapshot ends it with
---     serialization_failure, and a rotation to come waits for it (D1);
+--   * with a snapshot of its own (REPEATABLE READ, SERIALIZABLE) the queue row it reads
+--     may be out of date: pgqueue.check_switch (D1);
 --   * the id is taken before the event id, so that a tick that counts an
 --     event id knows that its transaction is older than the tick's own.
 
@@ -90,6 +89,26 @@ revoke all on function
     pgqueue.insert_many_%1$s(int4, int4, int8, text[], text[], text[], text[], text[], text[]) from public;
 $sql$, i_shard, one, many);
 end $fn$;
+
+-- pgqueue.check_switch(i_queue_name) - may a transaction with this snapshot write to the queue?
+--
+-- The caller has its transaction id. Rotation step 2 first raises the queue's switch sequence and then
+-- takes the id it stores. So a producer that sees the sequence as its snapshot
+-- has the row took its own id before that: what it writes to the old table is
+-- older than step 2, and will be looked for there. One that sees a later value gets
+-- serialization_failure (40001): in a new transaction it sees the new table.
+create or replace function pgqueue.check_switch(i_queue_name text)
+returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    perform from pgq.queue q
+      where q.queue_name = i_queue_name
+        and pg_sequence_last_value(('pgqueue.switch_' || q.queue_id)::regclass) > q.queue_switch_count;
+    if found then
+        raise exception 'could not serialize access: the queue''s tables were rotated since this transaction''s snapshot'
+            using errcode = 'serialization_failure', hint = 'Run the transaction again.';
+    end if;
+end $$;
 
 -- pgqueue.wake(i_queue) - tell the sleeping ticker that a queue has an event
 --
@@ -221,7 +240,7 @@ declare
 begin
     if pg_catalog.current_setting('transaction_isolation') operator(pg_catalog.=) 'repeatable read'
        or pg_catalog.current_setting('transaction_isolation') operator(pg_catalog.=) 'serializable' then
-        perform from pgq.queue q where q.queue_name operator(pg_catalog.=) $1 for share;
+        perform pgqueue.check_switch($1);
     end if;
     select q.queue_id, q.queue_cur_table, q.queue_disable_insert, q.queue_per_tx_limit
       into v_queue, v_table, v_disabled, v_limit
