@@ -10,7 +10,8 @@ import (
 // ID, Time, TxID and Retry; the rest is the producer's. Type and the extras are
 // free text whose "" stands for NULL; Data is free text whose nil stands for
 // NULL. PostgreSQL's text holds no zero bytes and, in a UTF8 database, only valid UTF-8:
-// the server refuses anything else.
+// the server refuses anything else. In a database of another encoding, connect with
+// client_encoding=UTF8, as Go's strings are UTF-8.
 type Event struct {
 	ID    int64     // unique in its queue; a retried event keeps it
 	Time  time.Time // start of the transaction that inserted it

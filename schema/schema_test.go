@@ -1,6 +1,7 @@
 package schema_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -184,6 +185,34 @@ func TestOrdinaryOwner(t *testing.T) {
 	}
 	if report, err = schema.Install(t.Context(), db); err != nil || len(report.GrantsLeft) != 0 {
 		t.Errorf("after the roles were created: %q, %v", report.GrantsLeft, err)
+	}
+}
+
+// The script is plain ASCII: it can be installed whatever the encodings of database and client.
+func TestScriptIsASCII(t *testing.T) {
+	t.Parallel()
+	for n, line := range strings.Split(schema.Script(), "\n") {
+		if i := strings.IndexFunc(line, func(r rune) bool { return r > 0x7f }); i >= 0 {
+			t.Errorf("line %d: %q", n+1, line)
+		}
+	}
+	db := pgqueuetest.NewEmptyDB(t)
+	name := pgx.Identifier{db.Config().ConnConfig.Database + "_latin1"}.Sanitize()
+	mustExec(t, db, "create database "+name+" encoding latin1 lc_collate 'C' lc_ctype 'C' template template0")
+	t.Cleanup(func() {
+		if _, err := db.Exec(context.Background(), "drop database "+name+" with (force)"); err != nil {
+			t.Error(err)
+		}
+	})
+	cfg := db.Config()
+	cfg.ConnConfig.Database += "_latin1"
+	latin, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer latin.Close()
+	if _, err := schema.Install(t.Context(), latin); err != nil {
+		t.Error(err)
 	}
 }
 

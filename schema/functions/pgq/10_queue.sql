@@ -152,7 +152,7 @@ begin
     return 1;
 end $$;
 
--- pgq._grant_perms_from(…) - give a table the grants that another one has
+-- pgq._grant_perms_from(...) - give a table the grants that another one has
 --
 -- Copies every privilege but the owner's own. Returns 1.
 create or replace function pgq._grant_perms_from(src_schema text, src_table text, dst_schema text, dst_table text)

@@ -1,6 +1,6 @@
 -- Batches: open, read, finish.
 
--- pgq.find_tick_helper(…) - the tick where a batch that begins at i_prev_tick_id should end
+-- pgq.find_tick_helper(...) - the tick where a batch that begins at i_prev_tick_id should end
 --
 -- The newest tick, if it is at least i_min_count events or i_min_interval away;
 -- when it is more than twice as far, the first tick that is far enough. NULLs when none
@@ -61,7 +61,7 @@ begin
     return best;
 end $$;
 
--- pgqueue.open_batch(…) - what pgq.next_batch_custom and pgqueue.next_batch have in common
+-- pgqueue.open_batch(...) - what pgq.next_batch_custom and pgqueue.next_batch have in common
 --
 -- Returns the open batch if there is one, whatever the other arguments say. Else
 -- opens a batch that ends at the tick that i_max_events or the minimums choose.
@@ -242,8 +242,8 @@ end $$;
 -- and its beginning P does not. Asked row by row from the oldest transaction
 -- running at P, that would read the log back to the beginning of the longest
 -- transaction. Instead, with the ranges of transaction ids:
---   xmax(P) … xmin(C)      began after P and had ended at C: all rows, no test
---   xmin(C) … xmax(C)      the edge: the snapshot decides on each row
+--   xmax(P) ... xmin(C)      began after P and had ended at C: all rows, no test
+--   xmin(C) ... xmax(C)      the edge: the snapshot decides on each row
 --   running at P, not at C ended between: looked up one by one
 -- The ranges do not overlap. Must be run before the batch is finished.
 -- PQ003 batch not found.

@@ -94,7 +94,7 @@ begin
     return p.parked;
 end $$;
 
--- pgq.event_retry_raw(…) - park an event that comes from elsewhere, with the retry count given
+-- pgq.event_retry_raw(...) - park an event that comes from elsewhere, with the retry count given
 --
 -- x_ev_id NULL: the queue's next id. Returns the id. PQ002 consumer not registered.
 create or replace function pgq.event_retry_raw(

@@ -11,7 +11,7 @@ language sql stable as $$
     select p from pgqueue.position p where p.pos_key = i_key order by p.pos_no desc limit 1;
 $$;
 
--- pgqueue.move(i_from, …) - append the next position after i_from
+-- pgqueue.move(i_from, ...) - append the next position after i_from
 --
 -- The caller holds the row lock of the subscription and gives the newest
 -- position it saw. In READ COMMITTED that is the newest there is. With an older
@@ -75,7 +75,7 @@ begin
     end loop;
 end $$;
 
--- pgqueue.subscribe(…) - create the row of a subscription with its first position
+-- pgqueue.subscribe(...) - create the row of a subscription with its first position
 --
 -- Returns sub_key, or NULL when the consumer is subscribed already.
 create or replace function pgqueue.subscribe(

@@ -184,12 +184,12 @@ end $$;
 -- rights of their owner and without a fixed search_path (setting one costs a
 -- third of the call), so every name and operator in them is qualified.
 --
--- pgq.insert_event(queue, type, data, extra1 … extra4)
+-- pgq.insert_event(queue, type, data, extra1 ... extra4)
 --      adds an event, returns its id
--- pgq.insert_event_raw(queue, id, time, owner, retry, type, data, extra1 … extra4)
+-- pgq.insert_event_raw(queue, id, time, owner, retry, type, data, extra1 ... extra4)
 --      adds an event with its system fields given; id NULL: the next one,
 --      time NULL: now(). An event id is used up in any case.
--- pgqueue.insert_events(queue, types, datas, extras1 … extras4)
+-- pgqueue.insert_events(queue, types, datas, extras1 ... extras4)
 --      adds one event for each element, in their order, with one statement;
 --      returns their ids, NULL for no elements. Shorter arrays count as NULLs.
 -- Errors: PQ001 No such queue, PQ005 Queue name must not be NULL, PQ006 Insert
