@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -47,8 +48,9 @@ type child struct {
 
 	mu      sync.Mutex
 	process *os.Process // nil when it does not run
+	input   io.Writer   // its standard input
 	killed  bool
-	words   string // its last ones on standard error, of all lives
+	words   string // its last line on standard error, of all lives
 }
 
 // Write takes what the process says on standard error.
@@ -57,12 +59,12 @@ func (c *child) Write(text []byte) (int, error) {
 		c.log.Error("a process of the demo is in trouble", "process", c.name, "said", said)
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.words = said
+		c.words = said[strings.LastIndexByte(said, '\n')+1:]
 	}
 	return len(text), nil
 }
 
-// lastWords returns what it said last on standard error, if anything.
+// lastWords returns its last line on standard error, "" if it said nothing.
 func (c *child) lastWords() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -117,24 +119,24 @@ func (c *child) live(ctx context.Context) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	c.set(cmd.Process)
 	err = json.NewEncoder(stdin).Encode(c.order) // fails when it is dead already
+	c.set(cmd.Process, stdin)
 	for lines := bufio.NewScanner(stdout); lines.Scan(); {
 		if c.line != nil {
 			c.line(lines.Text())
 		}
 	}
-	c.set(nil)
+	c.set(nil, nil)
 	if waitErr := cmd.Wait(); waitErr != nil {
 		err = waitErr
 	}
 	return err
 }
 
-func (c *child) set(p *os.Process) {
+func (c *child) set(p *os.Process, input io.Writer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.process = p
+	c.process, c.input = p, input
 	if p != nil {
 		c.killed = false
 	}
@@ -144,6 +146,15 @@ func (c *child) wasKilled() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.killed
+}
+
+// dawdle asks the process to dawdle in the middle of its next batch, if it runs.
+func (c *child) dawdle() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.input != nil {
+		_, _ = io.WriteString(c.input, "dawdle\n") // one that has just died need not
+	}
 }
 
 // kill kills the process as kill -9 does. It reports whether there was one.
@@ -157,20 +168,30 @@ func (c *child) kill() bool {
 	return true
 }
 
-// RunChild is what a child process does. It reads its order from in, writes what the
-// parent wants to know to out and errors to errs, and ends when in ends, so also with its
-// parent, however that dies, or when ctx is done.
+// RunChild is what a child process does. It reads its order from in, where further lines ask
+// it to dawdle, writes what the parent wants to know to out and errors to errs. It ends when in
+// ends, so also with its parent, however that dies, or when ctx is done.
 func RunChild(ctx context.Context, in io.Reader, out, errs io.Writer) error {
-	input := json.NewDecoder(in)
+	input := bufio.NewReader(in)
+	line, err := input.ReadBytes('\n')
+	if err != nil {
+		return fmt.Errorf("demo: order: %w", err)
+	}
 	var order childOrder
-	if err := input.Decode(&order); err != nil {
+	if err := json.Unmarshal(line, &order); err != nil {
 		return fmt.Errorf("demo: order: %w", err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	var dawdle atomic.Bool
 	go func() {
 		defer cancel()
-		_, _ = io.Copy(io.Discard, in) // an error is an end too
+		for {
+			if _, err := input.ReadString('\n'); err != nil { // an error is an end too
+				return
+			}
+			dawdle.Store(true)
+		}
 	}()
 	pool, err := newPool(ctx, order.DSN, order.Schema, "pgqueue demo "+order.Role, 4)
 	if err != nil {
@@ -181,5 +202,5 @@ func RunChild(ctx context.Context, in io.Reader, out, errs io.Writer) error {
 	if order.Role == roleTicker {
 		return runTicker(ctx, pool, log)
 	}
-	return runKilled(ctx, pool, order.Queue, out, log)
+	return runKilled(ctx, pool, order.Queue, &dawdle, out, log)
 }

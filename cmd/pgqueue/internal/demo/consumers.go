@@ -142,11 +142,12 @@ func fails(g given) bool {
 	return g.transfer.ID%20 == 0 && g.event.Retry == 0 || g.transfer.ID%100 == 0 && g.event.Retry == 1
 }
 
-// killed does nothing special. It runs in a process of its own that is
-// killed again and again, and dawdles in the middle of some batches, to be hit there.
+// killed does nothing special. It runs in a process of its own that is killed again and
+// again. When it is told to, it dawdles in the middle of its next batch, to be hit there.
 type killed struct {
 	recorder
-	out *bufio.Writer // what the parent process is told, see meter.parse
+	out    *bufio.Writer // what the parent process is told, see meter.parse
+	dawdle *atomic.Bool
 }
 
 func (c *killed) HandleBatch(ctx context.Context, tx pgx.Tx, b *pgqueue.Batch) error {
@@ -159,7 +160,7 @@ func (c *killed) HandleBatch(ctx context.Context, tx pgx.Tx, b *pgqueue.Batch) e
 	}
 	half := len(evs) / 2
 	err = c.record(ctx, tx, evs[:half])
-	dawdle := rand.IntN(30) == 0
+	dawdle := c.dawdle.CompareAndSwap(true, false)
 	if err == nil && dawdle {
 		_, err = fmt.Fprintln(c.out, "half", b.ID)
 	}
@@ -167,14 +168,16 @@ func (c *killed) HandleBatch(ctx context.Context, tx pgx.Tx, b *pgqueue.Batch) e
 		return err
 	}
 	if dawdle {
-		sleep(ctx, 20*time.Millisecond+rand.N(60*time.Millisecond))
+		sleep(ctx, childDrain)
 	}
 	return c.record(ctx, tx, evs[half:])
 }
 
 // runKilled is the consumer "killed" in its own process.
-func runKilled(ctx context.Context, pool *pgxpool.Pool, queue string, out io.Writer, log *slog.Logger) error {
-	c := &killed{out: bufio.NewWriter(out)}
+func runKilled(
+	ctx context.Context, pool *pgxpool.Pool, queue string, dawdle *atomic.Bool, out io.Writer, log *slog.Logger,
+) error {
+	c := &killed{out: bufio.NewWriter(out), dawdle: dawdle}
 	c.recorder = recorder{name: nameKilled, got: func(id int64, at time.Time) {
 		_, _ = fmt.Fprintln(c.out, "got", id, at.UnixNano()) // an error stays, and Flush returns it
 	}}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -106,8 +105,6 @@ type run struct {
 	tickers  [2]*child // one leads, the other stands by
 	consumer *child    // "killed"
 	flaky    *flaky
-
-	killInBatch atomic.Bool // kill the consumer when it dawdles next
 }
 
 // run lets everything work, drains it, and proves the books.

@@ -16,16 +16,15 @@ const (
 )
 
 // killConsumer kills the consumer "killed" again and again until ctx is done: by turns at any
-// moment, and when it dawdles in the middle of a batch.
+// moment, and in the middle of a batch.
 func (r *run) killConsumer(ctx context.Context) {
 	for i := 0; ; i++ {
 		sleep(ctx, consumerLife+rand.N(3*consumerLife))
 		switch {
 		case ctx.Err() != nil:
-			r.killInBatch.Store(false)
 			return
 		case i%2 == 0:
-			r.killInBatch.Store(true)
+			r.consumer.dawdle()
 		default:
 			r.killConsumerNow()
 		}
@@ -38,10 +37,10 @@ func (r *run) killConsumerNow() {
 	}
 }
 
-// heard gets what the consumer "killed" says.
+// heard gets what the consumer "killed" says. While it dawdles, it is killed.
 func (r *run) heard(line string) {
 	r.meter.parse(line)
-	if strings.HasPrefix(line, "half ") && r.killInBatch.CompareAndSwap(true, false) {
+	if strings.HasPrefix(line, "half ") {
 		r.killConsumerNow()
 	}
 }
