@@ -26,11 +26,11 @@ Each event is one line of standard output (--format):
 A batch is finished after all of it has been written. When writing fails, or the program is
 killed before, the whole batch comes again: at least once.
 
-With --exec CMD nothing is printed. CMD is run by "sh -c" for each event, one after the other, with the
-data on its standard input and PGQUEUE_QUEUE, PGQUEUE_CONSUMER, PGQUEUE_ID, PGQUEUE_TIME, PGQUEUE_TXID,
-PGQUEUE_RETRY, PGQUEUE_TYPE and PGQUEUE_EXTRA1 to PGQUEUE_EXTRA4 in its environment. When it fails, that event
-comes again after --retry-after, and twice as long each further time, up to an hour; the
-others are not held up.`
+With --exec CMD nothing is printed. CMD is run by "sh -c" for each event, one after the other,
+with the data on its standard input and PGQUEUE_QUEUE, PGQUEUE_CONSUMER, PGQUEUE_ID,
+PGQUEUE_TIME, PGQUEUE_TXID, PGQUEUE_RETRY, PGQUEUE_TYPE and PGQUEUE_EXTRA1 to PGQUEUE_EXTRA4
+in its environment. When it fails, that event comes again after --retry-after, and twice as
+long each further time, up to an hour; the others are not held up.`
 
 // consumeFlags are the flags of consume.
 type consumeFlags struct {
@@ -167,8 +167,8 @@ func (p *program) consumeOnce(ctx context.Context, pool *pgxpool.Pool, q pgqueue
 		}
 	}
 	if info.NewEvents > 0 {
-		fmt.Fprintf(p.err, "pgqueue: about %d events of queue %q wait for a tick, which a ticker makes. Try: %s\n",
-			info.NewEvents, q.Name(), p.command("ticker"))
+		fmt.Fprintf(p.err, "pgqueue: about %s of queue %q had no tick yet; a ticker makes them. Try: %s\n",
+			count(info.NewEvents, "event"), q.Name(), p.command("ticker"))
 	}
 	return nil
 }

@@ -17,16 +17,17 @@ standard input.
 Lines (--format):
   json   a JSON object with any of "type", "data" and "extra1" to "extra4", all text. Data that
          is an object, an array, a number or a boolean is stored as its JSON text. What
-         "consume" prints can be inserted again: "id", "time", "txid" and "retry" are accepted and given anew by
-         the server. Empty lines are skipped.
+         "consume" prints can be inserted again: "id", "time", "txid" and "retry" are
+         accepted, and given anew by the server. Empty lines are skipped.
   lines  each line is an event's data, byte by byte, without its newline.
   auto   looks at the first line: json when it begins with "{", unless it is a JSON object
          with none of the fields above; else lines.
 The flags --type and --extra1 to --extra4 hold for lines that do not say it themselves.
 
-Events go in by transactions of --batch-size events, or fewer when no more input is at hand. When a line is
-broken, the database fails, or the program is interrupted, the error says which lines are in: all up to
-one, and nothing of the rest. With --atomic there is one transaction: all are in, or nothing.`
+Events go in by transactions of --batch-size events, or fewer when no more input is at hand.
+When a line is broken, the database fails, or the program is interrupted, the error says which
+lines are in: all up to one, and nothing of the rest. With --atomic there is one transaction:
+all are in, or nothing.`
 
 // insertFlags are the flags of insert.
 type insertFlags struct {
@@ -104,7 +105,7 @@ func (p *program) insertLines(ctx context.Context, queue string, f insertFlags) 
 		return l.failure(ctx, err)
 	}
 	done := map[string]any{"queue": queue, "events": l.events.Load(), "lines": l.lines, "format": l.format}
-	return p.say(done, "inserted %d events into %q (%d lines, format %s)", l.events.Load(), queue, l.lines, l.format)
+	return p.say(done, "inserted %s into %q (%s, format %s)", count(l.events.Load(), "event"), queue, count(l.lines, "line"), l.format)
 }
 
 // isTerminal reports whether a stream is one that somebody sits at.

@@ -35,6 +35,14 @@ func (p *program) printTable(heads []string, rows [][]string) error {
 	return w.Flush()
 }
 
+// count is a number of things, in words.
+func count(n int64, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 // short is a duration for a table.
 func short(d time.Duration) string {
 	switch {

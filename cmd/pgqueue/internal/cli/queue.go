@@ -18,7 +18,7 @@ import (
 var settings = []struct{ name, what string }{
 	{"ticker_max_count", "with a PgQ ticker: tick when there are this many new events (500)"},
 	{"ticker_max_lag", "with a PgQ ticker: tick when the last tick is this old and something is new (3 seconds)"},
-	{"ticker_idle_period", "longest time between ticks without events (1 minute)"},
+	{"ticker_idle_period", "with a PgQ ticker: longest time between ticks without events (1 minute)"},
 	{"ticker_paused", "no ticks (false)"},
 	{"rotation_period", "least time between two switches of tables (2 hours)"},
 	{"external_ticker", "ticks come from another node (false)"},
