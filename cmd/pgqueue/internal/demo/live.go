@@ -205,7 +205,7 @@ func (v view) lag(name string) string {
 	if c.Pending <= 0 {
 		return "0"
 	}
-	return ms(float64(c.Lag.Microseconds()) / 1000)
+	return ms(max(0, float64(c.Lag.Microseconds())/1000))
 }
 
 // ms formats milliseconds.
