@@ -38,9 +38,15 @@ type retry struct {
 	after time.Duration
 }
 
-// fetchSize is the number of events fetched at once: enough to hide the round trip, few
-// enough to keep memory flat.
-const fetchSize = 300
+const (
+	// firstFetch is the number of events of the first fetch: most batches have no more.
+	firstFetch = 100
+	// fetchBytes is about what later fetches bring: enough to hide the round trip, little
+	// enough to keep memory flat, however large or small the events are.
+	fetchBytes = 1 << 20
+	// maxFetch bounds the events of a fetch.
+	maxFetch = 2000
+)
 
 // batchSize is the number of event ids that a batch spans at most, if a single tick
 // does not have more. A batch is one transaction; its events are not held in memory.
@@ -88,16 +94,17 @@ func (q Queue) nextBatch(ctx context.Context, db DB, consumer string, async bool
 	return b, nil
 }
 
-// Events reads the batch, ordered by event id, through a cursor in tx, a few hundred
-// events at a time whatever the batch's size. tx must stay open while it is
+// Events reads the batch, ordered by event id, through a cursor in tx, about a
+// megabyte at a time whatever the batch's size. tx must stay open while it is
 // read; its savepoints may be used meanwhile. An error ends the sequence. It may be
 // read more than once, also when the first time ended early.
 func (b *Batch) Events(ctx context.Context, tx pgx.Tx) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		b.reads++
 		cursor := fmt.Sprintf("pgqueue_batch_%d_%d", b.ID, b.reads) // lives until tx ends
-		rows, err := tx.Query(ctx, sqlBatchCursor, b.ID, cursor, fetchSize)
-		for ; ; rows, err = tx.Query(ctx, fmt.Sprintf("fetch %d from %s", fetchSize, cursor)) {
+		asked := firstFetch
+		rows, err := tx.Query(ctx, sqlBatchCursor, b.ID, cursor, asked)
+		for {
 			var evs []Event
 			if err == nil {
 				evs, err = pgx.CollectRows(rows, scanEvent)
@@ -106,15 +113,20 @@ func (b *Batch) Events(ctx context.Context, tx pgx.Tx) iter.Seq2[Event, error] {
 				yield(Event{}, opError("read batch of", b.Queue, err))
 				return
 			}
+			bytes := 0
 			for _, ev := range evs {
+				bytes += len(ev.Data)
 				if !yield(ev, nil) {
 					return
 				}
 			}
-			if len(evs) < fetchSize {
+			if len(evs) < asked {
 				b.read = true
 				return
 			}
+			asked = min(max(fetchBytes*len(evs)/(bytes+1), 1), maxFetch)
+			// a text that never comes again: not to be prepared and remembered
+			rows, err = tx.Query(ctx, fmt.Sprintf("fetch %d from %s", asked, cursor), pgx.QueryExecModeExec)
 		}
 	}
 }

@@ -23,10 +23,10 @@ select queue_name, consumer_name, coalesce(extract(epoch from lag)::float8, 0), 
        coalesce(last_tick, 0), coalesce(current_batch, 0), coalesce(next_tick, 0), coalesce(pending_events, 0)
   from pgq.get_consumer_info($1)`
 
-	sqlRegister   = `select pgq.register_consumer_at($1, $2, $3) = 1`
-	sqlUnregister = `select pgq.unregister_consumer($1, $2)`
-	sqlTick       = `select coalesce(pgq.ticker($1), 0)`
-	sqlForceTick  = `select pgq.force_tick($1)`
+	sqlRegister          = `select pgq.register_consumer_at($1, $2, $3) = 1`
+	sqlUnregister        = `select pgq.unregister_consumer($1, $2)`
+	sqlTick              = `select coalesce(pgq.ticker($1), 0)`
+	sqlForceTickOriginal = `select pgq.force_tick($1)`
 
 	sqlInsert     = `select pgq.insert_event($1, $2, $3, $4, $5, $6, $7)`
 	sqlInsertEach = `
@@ -63,6 +63,7 @@ select batch_id, cur_tick_id, prev_tick_id, cur_tick_time, prev_tick_time, cur_t
 	sqlWakeUnlock    = `select pg_advisory_unlock(1885827435, 0)`
 	sqlCanNotify     = `select current_setting('max_prepared_transactions') = '0'`
 	sqlAcceptCluster = `select pgqueue.accept_cluster()`
+	sqlForceTick     = `select pgqueue.force_tick($1)`
 	sqlDiagnose      = `select problem, coalesce(queue_name, ''), detail, remedy from pgqueue.diagnose()`
 	sqlRebase        = `select pgqueue.rebase_queue($1)`
 )

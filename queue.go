@@ -238,12 +238,25 @@ func (q Queue) Tick(ctx context.Context, db DB) (tick int64, err error) {
 }
 
 // ForceTick makes a tick now, whatever the settings, and returns its id
-// (pgq.force_tick, pgq.ticker). Event ids get a gap.
+// (pgqueue.force_tick). With the original extension another ticker may be quicker
+// (pgq.force_tick, pgq.ticker); then it is the id of that tick. Event ids get a gap there.
 func (q Queue) ForceTick(ctx context.Context, db DB) (tick int64, err error) {
-	if _, err = db.Exec(ctx, sqlForceTick, q.name); err != nil {
+	engine, err := q.engineOf(ctx, db)
+	if err != nil {
+		return 0, err
+	}
+	if engine == EngineOurs {
+		err = db.QueryRow(ctx, sqlForceTick, q.name).Scan(&tick)
+		return tick, opError("tick", q.name, err)
+	}
+	if _, err = db.Exec(ctx, sqlForceTickOriginal, q.name); err != nil {
 		return 0, opError("tick", q.name, err)
 	}
-	return q.Tick(ctx, db)
+	if tick, err = q.Tick(ctx, db); err != nil || tick != 0 {
+		return tick, err
+	}
+	info, err := q.Info(ctx, db)
+	return info.LastTick, err
 }
 
 // engineOf looks the engine up once.

@@ -21,20 +21,7 @@ declare
     lag interval;
     fresh boolean := txid_current_if_assigned() is null;
 begin
-    select * into q from pgq.queue where queue_name = i_queue_name;
-    if not found then
-        raise exception 'no such queue'
-            using errcode = 'PQ001', detail = format('Queue: %s', i_queue_name);
-    end if;
-    if q.queue_external_ticker then
-        raise exception 'This queue has external tick source.' using errcode = 'PQ011';
-    end if;
-    if q.queue_ticker_paused then
-        raise exception 'Ticker has been paused for this queue' using errcode = 'PQ011';
-    end if;
-    perform pgqueue.check_isolation();
-    perform pg_advisory_xact_lock(1885827444, q.queue_id);
-
+    q := pgqueue.lock_ticks(i_queue_name);
     seq := pgq.seq_getval(q.queue_event_seq);
     select * into last from pgq.tick t where t.tick_queue = q.queue_id order by t.tick_id desc limit 1;
     if found then

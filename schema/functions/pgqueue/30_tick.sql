@@ -80,6 +80,32 @@ begin
     end if;
 end $$;
 
+-- pgqueue.lock_ticks(i_queue_name) - become the one session that ticks a queue, if it may be ticked
+--
+-- Waits for another session that does. Returns the queue. PQ001 no such queue; PQ011
+-- external or paused; PQ013 snapshot isolation.
+create or replace function pgqueue.lock_ticks(i_queue_name text)
+returns pgq.queue
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    q pgq.queue;
+begin
+    select * into q from pgq.queue where queue_name = i_queue_name;
+    if not found then
+        raise exception 'no such queue'
+            using errcode = 'PQ001', detail = format('Queue: %s', i_queue_name);
+    end if;
+    if q.queue_external_ticker then
+        raise exception 'This queue has external tick source.' using errcode = 'PQ011';
+    end if;
+    if q.queue_ticker_paused then
+        raise exception 'Ticker has been paused for this queue' using errcode = 'PQ011';
+    end if;
+    perform pgqueue.check_isolation();
+    perform pg_advisory_xact_lock(1885827444, q.queue_id);
+    return q;
+end $$;
+
 -- pgqueue.cut_gap(i_queue, i_last, i_seq, i_size) - ticks inside the gap since the last one, i_size events apart
 --
 -- After an outage one tick would make one huge batch. But every snapshot X:X: with
@@ -172,4 +198,17 @@ begin
         end if;
         return next;
     end loop;
+end $$;
+
+-- pgqueue.force_tick(i_queue_name) - tick a queue now, whether or not anything is new; returns the tick's id
+--
+-- Waits for another session ticking the queue. Errors as pgq.ticker(queue).
+create or replace function pgqueue.force_tick(i_queue_name text)
+returns int8
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    q pgq.queue := pgqueue.lock_ticks(i_queue_name);
+begin
+    perform pgqueue.check_txids(q.queue_id);
+    return pgqueue.add_tick(q.queue_id, nextval(q.queue_tick_seq), now(), pgq.seq_getval(q.queue_event_seq), null);
 end $$;

@@ -40,7 +40,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
      ' pgq.maint_retry_events(), pgq.maint_rotate_tables_step1(text), pgq.maint_rotate_tables_step2(),'
      ' pgq.maint_tables_to_vacuum(), pgq.seq_setval(text, int8), pgq.grant_perms(text),'
      ' pgq._grant_perms_from(text, text, text, text), pgq.tune_storage(text), pgq.upgrade_schema(),'
-     ' pgqueue.tick(), pgqueue.maint_operations(), pgqueue.maint_positions(), pgqueue.accept_cluster(),'
+     ' pgqueue.tick(), pgqueue.force_tick(text), pgqueue.maint_operations(), pgqueue.maint_positions(), pgqueue.accept_cluster(),'
      ' pgqueue.diagnose(), pgqueue.rebase_queue(text),'
      ' pgqueue.thin_ticks(text), pgqueue.check_isolation() to pgq_admin');
 $$;
