@@ -65,7 +65,7 @@ func (p *program) explainAction(ctx context.Context, err error) *failure {
 		return failed(plain(err), "pgqueue version")
 	case errors.Is(err, schema.ErrForeign):
 		return failed(fmt.Sprintf("database %s has a pgq that is not pgqueue's own, such as the original extension", p.database()),
-			"another database, or: drop extension pgq")
+			p.command("install --adopt --dry-run")+", or another database")
 	case errors.Is(err, pgqueue.ErrQueueNotFound):
 		return p.noQueue(ctx, e.Queue)
 	case errors.Is(err, pgqueue.ErrConsumersAttached):

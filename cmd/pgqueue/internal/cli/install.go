@@ -14,28 +14,74 @@ import (
 )
 
 func newInstallCommand(p *program) *cobra.Command {
-	return &cobra.Command{
+	var adopt, dryRun bool
+	cmd := &cobra.Command{
 		Use:   "install",
 		Short: "Install the schema in a database, or bring it up to date",
 		Long: `Install the schema in a database, or bring it up to date.
 
 It runs in one transaction, and running it again changes nothing. It needs a role that may
 create schemas in the database (its owner), no superuser. Where that role may not create
-roles, the grants that are left to do are printed.`,
+roles, the grants that are left to do are printed.
+
+With --adopt it takes over a database that has the original extension pgq, in place:
+queues, positions, open batches, parked events, events, triggers and grants are kept.
+It needs the owner of the extension. With --dry-run it says what it would do.`,
 		Args: takes(),
-		RunE: run(func(ctx context.Context, _ []string) error { return p.install(ctx) }),
+		RunE: run(func(ctx context.Context, _ []string) error {
+			if dryRun {
+				return p.installPlan(ctx, adopt)
+			}
+			return p.install(ctx, adopt)
+		}),
 	}
+	cmd.Flags().BoolVar(&adopt, "adopt", false, "take over from the original extension")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be done")
+	return cmd
+}
+
+// installPlan says what install would do.
+func (p *program) installPlan(ctx context.Context, adopt bool) error {
+	pool, err := p.connect(ctx)
+	if err != nil {
+		return err
+	}
+	var plan []string
+	switch err := schema.Check(ctx, pool); {
+	case adopt:
+		if plan, err = p.adoptPlan(ctx); err != nil {
+			return err
+		}
+	case err == nil:
+		plan = []string{fmt.Sprintf("re-create the functions of schema %d, which is up to date", schema.Version)}
+	case errors.Is(err, schema.ErrMissing):
+		plan = []string{fmt.Sprintf("create the schemas pgq and pgqueue, version %d", schema.Version)}
+	case errors.Is(err, schema.ErrOld):
+		plan = []string{fmt.Sprintf("upgrade the schema to version %d", schema.Version)}
+	default:
+		return err
+	}
+	return p.say(map[string]any{"database": pool.Config().ConnConfig.Database, "plan": plan},
+		"install would, in database %s:\n  %s", p.database(), strings.Join(plan, "\n  "))
+}
+
+func (p *program) adoptPlan(ctx context.Context) ([]string, error) {
+	plan, err := schema.AdoptPlan(ctx, p.pool)
+	if errors.Is(err, schema.ErrMissing) {
+		return nil, failed(fmt.Sprintf("database %s does not have the original pgq extension", p.database()), p.command("install"))
+	}
+	return plan, err
 }
 
 // installed is what install has done.
 type installed struct {
 	Database   string   `json:"database"`
 	Schema     int      `json:"schema"`
-	Before     string   `json:"before"` // "missing", "old" or "current"
+	Before     string   `json:"before"` // "missing", "old", "current" or "original extension"
 	GrantsLeft []string `json:"grants_left"`
 }
 
-func (p *program) install(ctx context.Context) error {
+func (p *program) install(ctx context.Context, adopt bool) error {
 	pool, err := p.connect(ctx)
 	if err != nil {
 		return err
@@ -47,7 +93,14 @@ func (p *program) install(ctx context.Context) error {
 	case errors.Is(err, schema.ErrOld):
 		before, said = "old", "upgraded to schema %d in database %q\n"
 	}
-	report, err := schema.Install(ctx, pool)
+	install := schema.Install
+	if adopt {
+		if _, err := p.adoptPlan(ctx); err != nil {
+			return err
+		}
+		before, said, install = "original extension", "took over from the original extension: schema %d in database %q\n", schema.Adopt
+	}
+	report, err := install(ctx, pool)
 	if err != nil {
 		return err
 	}

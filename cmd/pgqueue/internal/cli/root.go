@@ -86,6 +86,7 @@ func newRoot(p *program) *cobra.Command {
 		newInsertCommand(p),
 		newConsumeCommand(p),
 		newTickerCommand(p),
+		newDoctorCommand(p),
 		newDemoCommand(p),
 		newVersionCommand(p),
 		newManCommand(),
