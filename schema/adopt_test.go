@@ -2,6 +2,7 @@ package schema_test
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -138,4 +139,34 @@ func TestAdoptOnlyTheExtension(t *testing.T) {
 	if diff := cmp.Diff(before, inventory(t, db)); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// The documented way back, on a database that is in use.
+func TestBackToTheExtension(t *testing.T) {
+	t.Parallel()
+	db := pgqueuetest.NewDB(t)
+	for _, sql := range []string{
+		"select pgq.create_queue('q')",
+		"select pgq.register_consumer('q', 'open'), pgq.register_consumer('q', 'behind')",
+		"select pgq.insert_event('q', 't', '1')",
+		"select pgqueue.tick()",
+		"select pgq.event_retry(pgq.next_batch('q', 'open'), 1, 0)",
+		"select pgq.insert_event('q', 't', '2')",
+	} {
+		mustExec(t, db, sql)
+	}
+	script, err := os.ReadFile("../docs/back-to-extension.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustExec(t, db, string(script))
+	mustExec(t, db, "select 1 / (extversion >= '3')::int from pg_extension where extname = 'pgq'")
+	mustExec(t, db, "update pgq.queue set queue_ticker_max_lag = '0', queue_ticker_idle_period = '0'")
+	mustExec(t, db, "select pgq.maint_retry_events()")
+	for consumer, want := range map[string]string{"open": "1 1 2", "behind": "1 2"} {
+		if got := delivered(t, db, consumer); got != want {
+			t.Errorf("%s got %q, want %q", consumer, got, want)
+		}
+	}
+	mustExec(t, db, "select pgq.create_queue('new'), pgq.register_consumer('new', 'fresh'), pgq.insert_event('new', 't', 'd')")
 }
