@@ -14,6 +14,7 @@ import (
 
 	"github.com/lightpgq/pgqueue"
 	"github.com/lightpgq/pgqueue/pgqueuetest"
+	"github.com/lightpgq/pgqueue/schema"
 )
 
 func insertNamed(t *testing.T, db pgqueue.DB, q pgqueue.Queue, names ...string) {
@@ -50,6 +51,15 @@ func restore(t *testing.T, from, to *pgxpool.Pool) {
 	}
 }
 
+// clearForDump leaves nothing in the database that a dump could collide with.
+func clearForDump(t *testing.T, db *pgxpool.Pool) {
+	t.Helper()
+	if err := schema.Uninstall(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	mustExec(t, db, "drop schema public")
+}
+
 // A dump restored into a server with lower transaction ids: noticed, the other queues
 // tick on, and after Rebase each consumer gets what it had not finished, once.
 func TestRestoreIntoYoungerServer(t *testing.T) {
@@ -57,7 +67,7 @@ func TestRestoreIntoYoungerServer(t *testing.T) {
 	ctx := t.Context()
 	old, young := ownServer(t), ownServer(t)
 	mustExec(t, old, "do $$ begin for i in 1 .. 3000 loop perform txid_current(); commit; end loop; end $$")
-	mustExec(t, young, "drop schema pgq cascade; drop schema pgqueue cascade; drop schema public")
+	clearForDump(t, young)
 
 	q := pgqueuetest.NewQueue(t, old, "q")
 	for _, c := range []string{"ahead", "open", "behind"} {
@@ -121,7 +131,7 @@ func TestRestoreNoticedAfterIDsCaughtUp(t *testing.T) {
 	ctx := t.Context()
 	old, young := ownServer(t), ownServer(t)
 	mustExec(t, old, "do $$ begin for i in 1 .. 3000 loop perform txid_current(); commit; end loop; end $$")
-	mustExec(t, young, "drop schema pgq cascade; drop schema pgqueue cascade; drop schema public")
+	clearForDump(t, young)
 	q := pgqueuetest.NewQueue(t, old, "q")
 	if _, err := q.Register(ctx, old, "c"); err != nil {
 		t.Fatal(err)

@@ -40,3 +40,19 @@ create table if not exists pgqueue.migration (
 -- what is taken over has PgQ's own relations already
 insert into pgqueue.migration (migration_name)
 select '0001_pgq' where current_setting('pgqueue.adopt', true) = 'on' on conflict do nothing;
+
+-- Schemas that a migration makes are not there before it, unless they are taken over too.
+do $do$
+declare
+    foreign_schema text;
+begin
+    select s.name into foreign_schema
+      from (values ('pgq_node', '0003_node')) s (name, migration)
+     where to_regnamespace(s.name) is not null
+       and current_setting('pgqueue.adopt', true) is distinct from 'on'
+       and not exists (select from pgqueue.migration m where m.migration_name = s.migration);
+    if found then
+        raise exception 'this database has a schema % that pgqueue did not make', foreign_schema
+            using errcode = 'PQ015', hint = 'Drop or rename that schema, or use another database.';
+    end if;
+end $do$;

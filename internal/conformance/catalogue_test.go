@@ -9,10 +9,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+type question struct{ id, sql string }
+
 // catalogue are questions to the server's catalogues. Both engines must give
 // the same lines but for those in the table of differences, where an entry
 // with the question's id lists the lines that only one of them has.
-var catalogue = []struct{ id, sql string }{
+var catalogue = []question{
 	{"columns", `
 		select c.relname, row_number() over (partition by c.oid order by a.attnum), a.attname,
 			format_type(a.atttypid, a.atttypmod), case when a.attnotnull then 'not null' else 'null' end,
@@ -68,23 +70,26 @@ func TestCatalogue(t *testing.T) {
 		databases[i].want("select pgq.create_queue('first'), pgq.create_queue('second')", "1|1")
 	}
 	for _, q := range catalogue {
-		t.Run(q.id, func(t *testing.T) {
-			reference, ours := databases[0].do(q.sql), databases[1].do(q.sql)
-			if len(reference) < 5 || len(ours) < 5 {
-				t.Fatalf("hardly an answer: %q, %q", reference, ours)
-			}
-			wantReference, wantOurs := listedFor(q.id)
-			check := func(what string, want, got []string) {
-				slices.Sort(want)
-				slices.Sort(got)
-				if diff := cmp.Diff(want, got); diff != "" {
-					t.Errorf("only %s has (-listed +found)\n%s", what, diff)
-				}
-			}
-			check("the reference", wantReference, without(reference, ours))
-			check("ours", wantOurs, without(ours, reference))
-		})
+		t.Run(q.id, func(t *testing.T) { compareCatalogues(t, q.id, databases[0].do(q.sql), databases[1].do(q.sql)) })
 	}
+}
+
+// compareCatalogues compares two answers to the question id, as sets of lines.
+func compareCatalogues(t *testing.T, id string, reference, ours []string) {
+	t.Helper()
+	if len(reference) < 4 || len(ours) < 4 {
+		t.Fatalf("hardly an answer: %q, %q", reference, ours)
+	}
+	wantReference, wantOurs := listedFor(id)
+	check := func(what string, want, got []string) {
+		slices.Sort(want)
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("only %s has (-listed +found)\n%s", what, diff)
+		}
+	}
+	check("the reference", wantReference, without(reference, ours))
+	check("ours", wantOurs, without(ours, reference))
 }
 
 // listedFor returns the lines that the table of differences lists under id,
@@ -123,7 +128,7 @@ func TestDefinersAreClosed(t *testing.T) {
 	s := connect(t, newDatabase(t, ours), ours)
 	s.want(`
 		select p.oid::regproc, p.pronargs from pg_proc p
-		where p.pronamespace in ('pgq'::regnamespace, 'pgqueue'::regnamespace) and p.prosecdef
+		where p.pronamespace::regnamespace::text in ('pgq', 'pgq_node', 'pgqueue') and p.prosecdef
 			and not exists (select from unnest(p.proconfig) c where c like 'search_path=pg_catalog%, pg_temp')
 		order by 1, 2`,
 		"pgq.insert_event|7", "pgq.insert_event_raw|11", "pgqueue.insert_events|7")
@@ -147,12 +152,13 @@ func TestRoles(t *testing.T) {
 // table of differences belongs to a case.
 func TestTheTable(t *testing.T) {
 	known := map[string]bool{}
-	for _, q := range catalogue {
+	for _, q := range slices.Concat(catalogue, nodeCatalogue()) {
 		known[q.id] = true
 	}
 	for _, cases := range [][]testCase{
 		queueCases, produceCases, subscribeCases, batchCases, eventCases, retryCases, tickCases,
 		rotateCases, infoCases, lossCases, defectCases, dropInCases,
+		nodeCases, nodeConsumerCases, nodeRoleCases,
 	} {
 		for _, tc := range cases {
 			if known[tc.id] {
@@ -169,7 +175,7 @@ func TestTheTable(t *testing.T) {
 			t.Errorf("difference %s %s says nothing", d.id, d.key)
 		}
 	}
-	for _, id := range strings.Fields(specified) {
+	for _, id := range strings.Fields(specified + nodeSpecified) {
 		if !known[id] {
 			t.Errorf("case %s of the specification is missing", id)
 		}

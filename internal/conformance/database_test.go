@@ -64,6 +64,8 @@ func takeIdle(e engine) (dsn string) {
 
 // cleanUp takes a database back to the beginning, as far as PgQ's own means go.
 const cleanUp = `
+	delete from pgq_node.subscriber_info; delete from pgq_node.local_state;
+	delete from pgq_node.node_info; delete from pgq_node.node_location;
 	select pgq.drop_queue(queue_name, true) from pgq.queue;
 	delete from pgq.consumer;
 	alter sequence pgq.queue_queue_id_seq restart;

@@ -236,6 +236,7 @@ func withoutAutovacuum(c *caseRun) {
 		--> vacuum|pgq.retry_queue
 		--> vacuum|pgq_ext.completed_tick
 		--> vacuum|pgq_ext.completed_event
+		--> vacuum|pgq_node.local_state
 		select pgq.maint_tables_to_vacuum();
 		--> $D23/tables
 		--> pgq.consumer
@@ -244,6 +245,7 @@ func withoutAutovacuum(c *caseRun) {
 		--> pgq.retry_queue
 		--> pgq_ext.completed_tick
 		--> pgq_ext.completed_event
+		--> pgq_node.local_state
 	`)
 }
 

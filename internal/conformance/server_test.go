@@ -38,9 +38,9 @@ func installOurs(ctx context.Context, conn *pgx.Conn) error {
 // installReference installs PgQ itself. Without it half of the suite would
 // say nothing, so that is an error and no reason to skip.
 func installReference(ctx context.Context, conn *pgx.Conn) error {
-	if _, err := conn.Exec(ctx, "create extension pgq"); err != nil {
-		return fmt.Errorf("the original PgQ extension is needed to compare with, and this server has none. "+
-			"Try: scripts/setup-test (on Debian it installs postgresql-NN-pgq3): %w", err)
+	if _, err := conn.Exec(ctx, "create extension pgq; create extension pgq_node"); err != nil {
+		return fmt.Errorf("the original PgQ extensions are needed to compare with, and this server has them not. "+
+			"Try: scripts/setup-test (on Debian it installs postgresql-NN-pgq3 and postgresql-NN-pgq-node): %w", err)
 	}
 	return nil
 }

@@ -126,7 +126,8 @@ end $$;
 --
 -- Inserts them into their queues again, for their owner alone: at most 10 in a call,
 -- oldest first. Returns how many; call until 0. One session does it at a time.
--- Limits and disabled inserts of the queue apply.
+-- The queue's limit applies; disabled inserts do not, as on a branch, whose consumers park
+-- events too.
 create or replace function pgq.maint_retry_events()
 returns int4
 language plpgsql as $$

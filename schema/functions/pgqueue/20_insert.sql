@@ -154,12 +154,13 @@ begin
     perform set_config(setting, txid_current() || ':' || n, true);
 end $$;
 
--- pgqueue.refuse_insert(i_queue_name) - say why a queue takes no event
+-- pgqueue.refuse_insert(i_queue_name, i_owner) - say why a queue takes no event
 --
 -- Called when the queue was not found or has inserts disabled. As in PgQ, an
 -- event id is used up by the refused call. Returns when the insert is allowed
--- after all (session_replication_role = replica).
-create or replace function pgqueue.refuse_insert(i_queue_name text)
+-- after all: with session_replication_role = replica, and for an event that comes back to
+-- one consumer, as that is no part of what other nodes copy.
+create or replace function pgqueue.refuse_insert(i_queue_name text, i_owner int4)
 returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -171,7 +172,7 @@ begin
             using errcode = 'PQ001', detail = format('Queue: %s', i_queue_name),
                   hint = 'Create it with pgq.create_queue().';
     end if;
-    if current_setting('session_replication_role') <> 'replica' then
+    if i_owner is null and current_setting('session_replication_role') <> 'replica' then
         perform nextval(q.queue_event_seq) from pgq.queue q where q.queue_name = i_queue_name;
         raise exception 'Insert into queue disallowed'
             using errcode = 'PQ006', detail = format('Queue: %s', i_queue_name),
@@ -204,14 +205,14 @@ begin
     for way in select * from (values
         ($$function pgq.insert_event(queue_name text, ev_type text, ev_data text,
             ev_extra1 text, ev_extra2 text, ev_extra3 text, ev_extra4 text) returns int8$$,
-         '1', 'insert_', 'null, null, null, null, $2, $3, $4, $5, $6, $7'),
+         'null', '1', 'insert_', 'null, null, null, null, $2, $3, $4, $5, $6, $7'),
         ($$function pgq.insert_event_raw(queue_name text, ev_id int8, ev_time timestamptz, ev_owner int4, ev_retry int4,
             ev_type text, ev_data text, ev_extra1 text, ev_extra2 text, ev_extra3 text, ev_extra4 text) returns int8$$,
-         '1', 'insert_', '$2, $3, $4, $5, $6, $7, $8, $9, $10, $11'),
+         '$4', '1', 'insert_', '$2, $3, $4, $5, $6, $7, $8, $9, $10, $11'),
         ($$function pgqueue.insert_events(i_queue_name text, i_type text[], i_data text[],
             i_extra1 text[], i_extra2 text[], i_extra3 text[], i_extra4 text[]) returns int8[]$$,
-         $$greatest(pg_catalog.cardinality($2), pg_catalog.cardinality($3))$$, 'insert_many_', '$2, $3, $4, $5, $6, $7')
-        ) w (declaration, events, shard_fn, args)
+         'null', $$greatest(pg_catalog.cardinality($2), pg_catalog.cardinality($3))$$, 'insert_many_', '$2, $3, $4, $5, $6, $7')
+        ) w (declaration, owner, events, shard_fn, args)
     loop
         -- which of the 64 shards: a decision tree, six comparisons deep
         tree := array(select format('return pgqueue.%s%s(v_queue, v_table, v_txid, %s);', way.shard_fn, k, way.args)
@@ -246,7 +247,7 @@ begin
       into v_queue, v_table, v_disabled, v_limit
       from pgq.queue q where q.queue_name operator(pg_catalog.=) $1;
     if v_disabled is distinct from false then
-        perform pgqueue.refuse_insert($1);
+        perform pgqueue.refuse_insert($1, %s);
     end if;
     if v_limit is not null then
         perform pgqueue.count_in_tx(v_queue, v_limit, %s);
@@ -257,7 +258,7 @@ begin
     v_shard := v_queue operator(pg_catalog.&) 63;
     %s
 end $body$
-$sql$, way.declaration, way.events, tree[1]);
+$sql$, way.declaration, way.owner, way.events, tree[1]);
     end loop;
 
     -- an install repeated writes the shards again, as their text may have changed

@@ -42,7 +42,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
      ' pgq._grant_perms_from(text, text, text, text), pgq.tune_storage(text), pgq.upgrade_schema(),'
      ' pgqueue.tick(), pgqueue.force_tick(text), pgqueue.maint_operations(), pgqueue.maint_positions(), pgqueue.accept_cluster(),'
      ' pgqueue.diagnose(), pgqueue.rebase_queue(text),'
-     ' pgqueue.thin_ticks(text), pgqueue.check_isolation() to pgq_admin');
+     ' pgqueue.thin_ticks(text), pgqueue.check_isolation() to pgq_admin')
+    union all select pgqueue.node_grants();
 $$;
 
 -- pgqueue.apply_grants() - create the roles and make the grants, as far as the caller may
@@ -57,7 +58,7 @@ declare
     role text;
     cmd text;
 begin
-    revoke all on all functions in schema pgq, pgqueue from public;
+    revoke all on all functions in schema pgq, pgq_node, pgqueue from public;
     foreach role in array array['pgq_reader', 'pgq_writer', 'pgq_admin'] loop
         if to_regrole(role) is null then
             begin
