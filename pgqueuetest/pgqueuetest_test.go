@@ -96,8 +96,8 @@ func TestQueueFromEndToEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b.Tick != first {
-		t.Errorf("the batch ends at tick %d, want %d", b.Tick, first)
+	if b.Tick != second {
+		t.Errorf("the batch ends at tick %d, want %d, the newest", b.Tick, second)
 	}
 }
 

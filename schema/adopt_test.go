@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/lightpgq/pgqueue/internal/devpg"
 	"github.com/lightpgq/pgqueue/pgqueuetest"
 	"github.com/lightpgq/pgqueue/schema"
 )
@@ -66,8 +67,16 @@ func delivered(t *testing.T, db *pgxpool.Pool, consumer string) string {
 	}
 }
 
+func needsReference(t *testing.T) {
+	t.Helper()
+	if devpg.WithoutReference() {
+		t.Skip("no original extension on this server")
+	}
+}
+
 func TestAdopt(t *testing.T) {
 	t.Parallel()
+	needsReference(t)
 	db := pgqueuetest.NewEmptyDB(t)
 	if _, err := schema.AdoptPlan(t.Context(), db); !errors.Is(err, schema.ErrMissing) {
 		t.Errorf("plan without the extension: %v, want ErrMissing", err)
@@ -144,6 +153,7 @@ func TestAdoptOnlyTheExtension(t *testing.T) {
 // The documented way back, on a database that is in use.
 func TestBackToTheExtension(t *testing.T) {
 	t.Parallel()
+	needsReference(t)
 	db := pgqueuetest.NewDB(t)
 	for _, sql := range []string{
 		"select pgq.create_queue('q')",

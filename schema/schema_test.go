@@ -97,6 +97,9 @@ func TestRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if strings.Contains(c.prepare, "extension") {
+				needsReference(t)
+			}
 			db := pgqueuetest.NewDB(t)
 			mustExec(t, db, c.prepare)
 			before := inventory(t, db)

@@ -60,6 +60,9 @@ func TestMain(m *testing.M) {
 
 func runSuite(m *testing.M) (code int, err error) {
 	ctx := context.Background()
+	if devpg.WithoutReference() {
+		engines = engines[1:]
+	}
 	server, err = devpg.Start(ctx, devpg.Config{Settings: map[string]string{
 		"autovacuum_naptime":        "2147483", // on, as a case asks for, but never at work
 		"max_connections":           "200",
