@@ -79,6 +79,7 @@ func TestForeignNode(t *testing.T) {
 	if err := db.QueryRow(t.Context(), "select to_regnamespace('pgqueue') is not null").Scan(&changed); err != nil || changed {
 		t.Errorf("a refused install changed something: %v, %v", changed, err)
 	}
+	needsReference(t)
 	mustExec(t, db, "drop schema pgq_node; create extension pgq; create extension pgq_node")
 	if _, err := schema.Install(t.Context(), db); !errors.Is(err, schema.ErrForeign) {
 		t.Errorf("install beside the extensions: %v, want ErrForeign", err)
@@ -108,6 +109,7 @@ func TestInstallKeepsNodes(t *testing.T) {
 
 func TestAdoptNodes(t *testing.T) {
 	t.Parallel()
+	needsReference(t)
 	db := pgqueuetest.NewEmptyDB(t)
 	pgqueuetest.NewDB(t) // so the server has PgQ's roles, which the extension creates otherwise
 	mustExec(t, db, "create extension pgq; create extension pgq_node")

@@ -21,6 +21,7 @@ func nodeCatalogue() []question {
 
 // TestNodeCatalogue compares what the engines have in schema pgq_node.
 func TestNodeCatalogue(t *testing.T) {
+	needsReference(t)
 	databases := make([]*session, len(engines))
 	for i, e := range engines {
 		databases[i] = connect(t, newDatabase(t, e), e)
