@@ -39,7 +39,7 @@ test-all: check ## the same, and the library and the schema on every version of 
 # The packages that have to do with the server's version, on a server from npm. No
 # package brings the original PgQ for those, so there is nothing to compare with.
 on-server = PGQUEUE_PG_BIN="$$(scripts/setup-servers $(1))" PGQUEUE_TEST_WITHOUT_REFERENCE=1 \
-	$(GO) test -timeout 15m $(TESTFLAGS) . ./schema/... ./pgqueuetest/... ./internal/conformance/...
+	$(GO) test -count=1 -timeout 15m $(TESTFLAGS) . ./schema/... ./pgqueuetest/... ./internal/conformance/...
 
 build: ## the program, as bin/pgqueue
 	$(GO) build -o bin/pgqueue -ldflags '$(LDFLAGS)' ./cmd/pgqueue
