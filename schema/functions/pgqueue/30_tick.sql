@@ -82,27 +82,32 @@ end $$;
 
 -- pgqueue.lock_ticks(i_queue_name) - become the one session that ticks a queue, if it may be ticked
 --
--- Waits for another session that does. Returns the queue. PQ001 no such queue; PQ011
--- external or paused; PQ013 snapshot isolation.
+-- Waits for another session that does, and looks again then: that one may have made the
+-- last tick before the queue went to another node. Returns the queue. PQ001 no such
+-- queue; PQ011 external or paused; PQ013 snapshot isolation.
 create or replace function pgqueue.lock_ticks(i_queue_name text)
 returns pgq.queue
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     q pgq.queue;
 begin
-    select * into q from pgq.queue where queue_name = i_queue_name;
-    if not found then
-        raise exception 'no such queue'
-            using errcode = 'PQ001', detail = format('Queue: %s', i_queue_name);
-    end if;
-    if q.queue_external_ticker then
-        raise exception 'This queue has external tick source.' using errcode = 'PQ011';
-    end if;
-    if q.queue_ticker_paused then
-        raise exception 'Ticker has been paused for this queue' using errcode = 'PQ011';
-    end if;
-    perform pgqueue.check_isolation();
-    perform pg_advisory_xact_lock(1885827444, q.queue_id);
+    for look in 1 .. 2 loop
+        select * into q from pgq.queue where queue_name = i_queue_name;
+        if not found then
+            raise exception 'no such queue'
+                using errcode = 'PQ001', detail = format('Queue: %s', i_queue_name);
+        end if;
+        if q.queue_external_ticker then
+            raise exception 'This queue has external tick source.' using errcode = 'PQ011';
+        end if;
+        if q.queue_ticker_paused then
+            raise exception 'Ticker has been paused for this queue' using errcode = 'PQ011';
+        end if;
+        if look = 1 then
+            perform pgqueue.check_isolation();
+            perform pg_advisory_xact_lock(1885827444, q.queue_id);
+        end if;
+    end loop;
     return q;
 end $$;
 

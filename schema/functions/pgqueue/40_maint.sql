@@ -3,9 +3,11 @@
 -- pgqueue.thin_ticks(i_queue_name) - delete ticks that only fine seeking could want
 --
 -- Of ticks older than a minute keeps one for each second, and one for each 10,000
--- event ids; and always the newest, and those a position stands on. A consumer must not
--- step onto a tick that is being deleted: the rows of the queue and of its
--- subscriptions are locked, or, if one is in use just now, nothing is done.
+-- event ids; and always the newest, those a position stands on, and, in a queue that is
+-- copied to other nodes, those from the global watermark on, as positions over there
+-- may stand on them. A consumer must not step onto a tick that is being deleted: the
+-- rows of the queue and of its subscriptions are locked, or, if one is in use just
+-- now, nothing is done.
 -- Always returns 0. PQ013 snapshot isolation. Writes pgq.tick.
 create or replace function pgqueue.thin_ticks(i_queue_name text)
 returns int4
@@ -13,6 +15,7 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     queue int4;
     locked int4;
+    watermark int8 := pgqueue.consumer_tick(i_queue_name, '.global_watermark');
 begin
     perform pgqueue.check_isolation();
     select queue_id into queue from pgq.queue where queue_name = i_queue_name for no key update skip locked;
@@ -35,7 +38,8 @@ begin
        and d.tick_id < (select max(newest.tick_id) from pgq.tick newest where newest.tick_queue = queue)
        and not exists (
             select from pgq.subscription s
-             where s.sub_queue = queue and d.tick_id in (s.sub_last_tick, s.sub_next_tick));
+             where s.sub_queue = queue and d.tick_id in (s.sub_last_tick, s.sub_next_tick))
+       and (watermark is null or d.tick_id < watermark);
     return 0;
 end $$;
 

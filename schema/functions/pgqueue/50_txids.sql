@@ -38,15 +38,17 @@ declare
     now_xmax int8 := txid_snapshot_xmax(txid_current_snapshot());
     q pgq.queue;
     last pgq.tick;
+    counted int8; -- by all ticks: on a branch the newest may count less than those before it
     lost boolean;
 begin
     select * into q from pgq.queue k where k.queue_id = i_queue;
+    select max(t.tick_event_seq) into counted from pgq.tick t where t.tick_queue = i_queue;
     select * into last from pgq.tick t where t.tick_queue = i_queue order by t.tick_id desc limit 1;
     if txid_snapshot_xmax(last.tick_snapshot) > now_xmax or q.queue_switch_step1 > now_xmax then
         return true;
     end if;
     execute format('select exists (select from %s where ev_id > $1 and ev_owner is null and ev_txid < $2)', q.queue_data_pfx)
-       into lost using last.tick_event_seq, txid_snapshot_xmin(last.tick_snapshot);
+       into lost using counted, txid_snapshot_xmin(last.tick_snapshot);
     return lost;
 end $$;
 
