@@ -1,6 +1,6 @@
 -- The way back: from pgqueue's schema to the original extension pgq 3.5, in place.
 --
--- Queues, positions, open batches, parked events and events are kept. Stop producers,
+-- Queues, positions, open batches, parked events, events and nodes are kept. Stop producers,
 -- consumers and tickers first, run it with psql as a superuser, and re-create triggers
 -- that called functions of schema pgq: they go with the functions.
 
@@ -40,6 +40,23 @@ begin
     end loop;
 end $$;
 
+-- nodes of cascaded queues, if there are any
+alter schema pgq_node rename to pgq_node_was;
+do $$
+begin
+    if exists (select from pgq_node_was.node_location) then
+        create extension pgq_node;
+        insert into pgq_node.node_location select queue_name, node_name, node_location, dead from pgq_node_was.node_location;
+        insert into pgq_node.node_info
+        select queue_name, node_type, node_name, worker_name, combined_queue, node_attrs from pgq_node_was.node_info;
+        insert into pgq_node.local_state
+        select queue_name, consumer_name, provider_node, last_tick_id, cur_error, paused, uptodate from pgq_node_was.local_state;
+        insert into pgq_node.subscriber_info
+        select queue_name, subscriber_node, worker_name, watermark_name from pgq_node_was.subscriber_info;
+    end if;
+end $$;
+
+drop schema pgq_node_was cascade;
 drop schema pgqueue cascade;
 drop schema pgq_was cascade;
 commit;

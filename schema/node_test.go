@@ -3,6 +3,7 @@ package schema_test
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -141,4 +142,64 @@ func TestAdoptNodes(t *testing.T) {
 	if _, err := schema.Install(t.Context(), db); err != nil {
 		t.Errorf("install again: %v", err)
 	}
+}
+
+// The documented way back keeps nodes too, one in the middle of a demotion among them.
+func TestNodesBackToTheExtension(t *testing.T) {
+	t.Parallel()
+	needsReference(t)
+	db := pgqueuetest.NewDB(t)
+	for statement := range strings.SplitSeq(nodes, ";\n") {
+		mustExec(t, db, statement)
+	}
+	mustExec(t, db, "select pgq_node.demote_root('r', 1, null)")
+	mustExec(t, db, "select pgq_node.demote_root('r', 2, null)")
+	before := nodeState(t, db)
+	script, err := os.ReadFile("../docs/back-to-extension.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustExec(t, db, string(script))
+	mustExec(t, db, "select 1 / (extversion >= '3')::int from pg_extension where extname = 'pgq_node'")
+	if diff := cmp.Diff(before, nodeState(t, db)); diff != "" {
+		t.Error(diff)
+	}
+	mustExec(t, db, "select pgq_node.demote_root('r', 3, 'n2')")
+	mustExec(t, db, "select pgq_node.promote_branch('b')")
+	mustExec(t, db, "select pgq.insert_event('b', 't', 'd')")
+}
+
+// Handing a root over needs no more than owning the schema.
+func TestNodeOrdinaryOwner(t *testing.T) {
+	t.Parallel()
+	db := pgqueuetest.NewEmptyDB(t)
+	conn, err := db.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := conn.Exec(context.WithoutCancel(t.Context()), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	exec("create role node_owner_role; grant create on database " + pgx.Identifier{conn.Conn().Config().Database}.Sanitize() + " to node_owner_role")
+	defer exec("reset role; drop owned by node_owner_role; drop role node_owner_role")
+	exec("set role node_owner_role")
+	if _, err := schema.Install(t.Context(), conn); err != nil {
+		t.Fatal(err)
+	}
+	for statement := range strings.SplitSeq(nodes, ";\n") {
+		exec(statement)
+	}
+	for _, step := range []string{"1", "2", "3"} {
+		exec("select 200 / (ret_code = 200)::int from pgq_node.demote_root('r', " + step + ", 'n2')")
+	}
+	if _, err := conn.Exec(t.Context(), "insert into pgq.event_1_0 (ev_time) values (now())"); err == nil {
+		t.Error("the data table of a demoted queue can be written to")
+	}
+	exec("select pgq_node.promote_branch('r')")
+	exec("insert into pgq.event_1_0 (ev_time) values (now())")
+	exec("select pgq_node.drop_node('r', 'n1')")
 }
