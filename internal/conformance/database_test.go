@@ -33,7 +33,7 @@ func newDatabase(t *testing.T, e engine) (dsn string) {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		name := "case_" + strings.ToLower(rand.Text()[:12])
-		if err := adminExec(ctx, fmt.Sprintf("create database %s template template_%s strategy file_copy", name, e.name)); err != nil {
+		if err := adminExec(ctx, fmt.Sprintf("create database %s template template_%s%s", name, e.name, copyStrategy)); err != nil {
 			t.Fatal(err)
 		}
 		dsn = server.DSN(name)
