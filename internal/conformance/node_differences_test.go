@@ -54,4 +54,18 @@ var nodeDifferences = []difference{
 		"node-attributes", "D16", "version|0||invoker|called on null|volatile|u", "version|0||invoker|called on null|immutable|u",
 		"a constant, not the version of an extension",
 	},
+	{
+		"node-functions", "rename", "(none)",
+		"rename_node_step1|i_queue_name text, i_node_old text, i_node_new text, OUT ret_code integer, OUT ret_note text|record\n" +
+			"rename_node_step2|i_queue_name text, i_node_old text, i_node_new text, OUT ret_code integer, OUT ret_note text|record",
+		"what PgQ's tools call for rename-node, and no release of it has",
+	},
+	{
+		"node-attributes", "rename", "(none)", "rename_node_step1|3|text, text, text|definer|called on null|volatile|u\n" +
+			"rename_node_step2|3|text, text, text|definer|called on null|volatile|u", "the same",
+	},
+	{
+		"node-execute", "rename", "(none)", "rename_node_step1|text, text, text|pgq_admin\nrename_node_step2|text, text, text|pgq_admin",
+		"the same",
+	},
 }

@@ -70,7 +70,10 @@ begin
         ret_note := 'Subscriber not found';
         return;
     end if;
-    perform pgq.unregister_consumer(i_queue_name, sub.worker_name);
+    if not exists (select from pgq_node.subscriber_info s
+                    where s.queue_name = i_queue_name and s.worker_name = sub.worker_name) then -- in a renaming
+        perform pgq.unregister_consumer(i_queue_name, sub.worker_name);
+    end if;
     perform pgq.unregister_consumer(i_queue_name, sub.watermark_name);
     ret_code := 200;
     ret_note := 'Subscriber unregistered: ' || i_remote_node_name;

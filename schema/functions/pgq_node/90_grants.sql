@@ -29,6 +29,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     values
     ('grant execute on function pgq_node.create_node(text, text, text, text, text, int8, text),'
      ' pgq_node.drop_node(text, text), pgq_node.demote_root(text, int4, text), pgq_node.promote_branch(text),'
+     ' pgq_node.rename_node_step1(text, text, text), pgq_node.rename_node_step2(text, text, text),'
      ' pgq_node.set_node_attrs(text, text), pgq_node.get_worker_state(text),'
      ' pgq_node.set_global_watermark(text, int8), pgq_node.set_partition_watermark(text, text, int8),'
      ' pgq_node.register_location(text, text, text, bool), pgq_node.unregister_location(text, text),'
