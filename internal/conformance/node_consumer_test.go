@@ -214,6 +214,12 @@ var nodeConsumerCases = []testCase{
 		select pgq_node.maint_watermark('q');
 		--> $node-24
 	`},
+	{id: "promote-isolation", script: branchNode + `
+		begin isolation level serializable;
+		select * from pgq_node.promote_branch('q');
+		--> $D3
+		rollback;
+	`},
 	{id: "node-locks", run: nodeLocks},
 	{id: "node-rights", script: `
 		set role conf_admin;

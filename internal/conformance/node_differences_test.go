@@ -33,6 +33,10 @@ var nodeDifferences = []difference{
 		"demote-isolation", "D3", "200|Step 2: Inserted last tick: q|2", "E: cannot tick in a REPEATABLE READ transaction",
 		"the last tick would not see the writers that were waited for",
 	},
+	{
+		"promote-isolation", "D3", "200|Branch node promoted to root", "E: cannot tick in a SERIALIZABLE transaction",
+		"it may have to make a tick",
+	},
 	{"S-34", "S-34", "<n>", "E 40001", "nothing is written behind the last tick"},
 	{"S-34-table", "S-34", "lost", "E: Insert into queue disallowed", "the same for who asked for the table before"},
 	{"S-34-waiting", "S-34", "lost", "E: Insert into queue disallowed", "the same for who waits for the demotion"},
