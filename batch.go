@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -25,7 +26,6 @@ type Batch struct {
 
 	retries []retry
 	read    bool // Events came to its end
-	reads   int  // how often Events was begun
 	engine  Engine
 	log     *slog.Logger // the consumer's, if one runs it
 }
@@ -37,6 +37,9 @@ type retry struct {
 	id    int64
 	after time.Duration
 }
+
+// cursors numbers the cursors of this process: a transaction may read several batches.
+var cursors atomic.Int64
 
 const (
 	// firstFetch is the number of events of the first fetch: most batches have no more.
@@ -84,6 +87,9 @@ func (q Queue) nextBatch(ctx context.Context, db DB, consumer string, async bool
 		return row.Scan(&id, &tick, &prevTick, &at, &prevAt, &seq, &prevSeq)
 	})
 	err = db.SendBatch(ctx, calls).Close()
+	if err == nil && id != nil && (tick == nil || prevTick == nil) {
+		err = ErrPositionLost // the original extension gives a batch without its ticks
+	}
 	if err == nil && id == nil {
 		err = ErrNoBatch
 	}
@@ -97,11 +103,12 @@ func (q Queue) nextBatch(ctx context.Context, db DB, consumer string, async bool
 // Events reads the batch, ordered by event id, through a cursor in tx, about a
 // megabyte at a time whatever the batch's size. tx must stay open while it is
 // read; its savepoints may be used meanwhile. An error ends the sequence. It may be
-// read more than once, also when the first time ended early.
+// read again, also when the first time ended early, and that begins anew: events given to
+// Retry are forgotten.
 func (b *Batch) Events(ctx context.Context, tx pgx.Tx) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		b.reads++
-		cursor := fmt.Sprintf("pgqueue_batch_%d_%d", b.ID, b.reads) // lives until tx ends
+		b.read, b.retries = false, nil
+		cursor := fmt.Sprintf("pgqueue_batch_%d", cursors.Add(1)) // lives until tx ends
 		asked := firstFetch
 		rows, err := tx.Query(ctx, sqlBatchCursor, b.ID, cursor, asked)
 		for {
@@ -133,7 +140,7 @@ func (b *Batch) Events(ctx context.Context, tx pgx.Tx) iter.Seq2[Event, error] {
 
 // Retry parks ev: it comes again to this consumer alone, in a later batch, with Retry
 // one higher, not before the given time has passed. It is remembered here and written
-// by Finish; rolling back forgets it.
+// by Finish, unless Events is begun again before.
 func (b *Batch) Retry(ev Event, after time.Duration) {
 	b.retries = append(b.retries, retry{id: ev.ID, after: after})
 }

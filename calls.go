@@ -57,6 +57,7 @@ select ev_id, ev_time, ev_txid, ev_retry, ev_type, ev_data, ev_extra1, ev_extra2
 select batch_id, cur_tick_id, prev_tick_id, cur_tick_time, prev_tick_time, cur_tick_event_seq, prev_tick_event_seq
   from pgqueue.next_batch($1, $2, $3)`
 	sqlFinishParking = `select pgqueue.finish_batch($1, $2, $3)`
+	sqlTickEach      = `select count(*) from pgqueue.tick_each()`
 	sqlTickAll       = `select count(*) from pgqueue.tick()`
 	sqlMaintOurs     = `select func_name, func_arg from pgqueue.maint_operations()`
 	sqlWakeLock      = `select pg_try_advisory_lock(1885827435, 0)`

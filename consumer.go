@@ -150,7 +150,7 @@ func (c *Consumer) workOne(ctx context.Context) error {
 	}
 	b.log = c.cfg.Logger
 	return pgx.BeginFunc(ctx, c.pool, func(tx pgx.Tx) error {
-		if err := recovered(func() error { return c.cfg.Handler.HandleBatch(ctx, tx, b) }); err != nil {
+		if err := recovered(func() error { return c.cfg.Handler.HandleBatch(ctx, handlerTx{tx}, b) }); err != nil {
 			return err
 		}
 		return b.Finish(ctx, tx)

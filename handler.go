@@ -2,6 +2,7 @@ package pgqueue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -12,7 +13,7 @@ import (
 // Handler works a batch inside the transaction that will finish it: what it writes
 // through tx and the consumer's new position become true together, or not at
 // all. An error rolls both back, and the batch comes again. It reads b.Events to the
-// end, and must neither commit nor roll back tx.
+// end. It cannot commit or roll back tx.
 type Handler interface {
 	HandleBatch(ctx context.Context, tx pgx.Tx, b *Batch) error
 }
@@ -37,7 +38,11 @@ func EachEvent(fn func(ctx context.Context, tx pgx.Tx, ev Event) error) Handler 
 				return err
 			}
 			err = pgx.BeginFunc(ctx, tx, func(savepoint pgx.Tx) error {
-				return recovered(func() error { return fn(ctx, savepoint, ev) })
+				err := recovered(func() error { return fn(ctx, savepoint, ev) })
+				if err == nil && savepoint.Conn().PgConn().TxStatus() == 'E' {
+					err = errSwallowed
+				}
+				return err
 			})
 			switch {
 			case err == nil:
@@ -53,6 +58,21 @@ func EachEvent(fn func(ctx context.Context, tx pgx.Tx, ev Event) error) Handler 
 		return nil
 	})
 }
+
+// errSwallowed: after an SQL error nothing can be committed, whatever the handler says.
+var errSwallowed = errors.New("a statement failed, and the handler returned no error; use a savepoint (tx.Begin) around what may fail")
+
+// errNotYours: the batch and what is written for it are committed together, by the consumer.
+var errNotYours = errors.New("a handler must not end the batch's transaction")
+
+// handlerTx is the batch's transaction as a handler gets it: it can do everything but end it.
+type handlerTx struct{ pgx.Tx }
+
+// Commit does nothing but fail.
+func (handlerTx) Commit(context.Context) error { return errNotYours }
+
+// Rollback does nothing but fail.
+func (handlerTx) Rollback(context.Context) error { return errNotYours }
 
 // recovered calls fn; a panic in it is an error with its stack.
 func recovered(fn func() error) (err error) {

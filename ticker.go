@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 )
@@ -63,11 +64,14 @@ const (
 	// standbyPause is the time between two tries of a standing-by ticker to take over.
 	// Waiting in the server instead would hold a snapshot back all the while.
 	standbyPause = 200 * time.Millisecond
+	// lookTimeout is when a look that does not come back counts as a lost connection.
+	lookTimeout = time.Minute
 )
 
 // Ticker makes the ticks of one database, gives back parked events when they are due, and
 // rotates tables. Any number may run on a database: one leads, the others
-// stand by and take over within a fraction of a second when it ends, however it ends.
+// stand by and take over within a fraction of a second when it ends; within half a minute
+// when its machine vanishes without a word.
 //
 // The leader sleeps when nothing is new. It says so by a lock, and the next insert,
 // which cannot get that lock, wakes it by a notification; while it is awake
@@ -121,6 +125,9 @@ func (t *Ticker) lead(ctx context.Context) error {
 		return err
 	}
 	engine, err := DetectEngine(ctx, conn)
+	if err == nil {
+		_, err = conn.Exec(ctx, setKeepalive)
+	}
 	if err != nil {
 		return err
 	}
@@ -160,6 +167,10 @@ func (t *Ticker) acceptCluster(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
+// setKeepalive has the server notice within half a minute that the leader's machine is gone,
+// as its locks last as long as its session. Without effect on local sockets.
+const setKeepalive = `set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3; set tcp_user_timeout = '30s'`
+
 // standBy returns when this session has the lead.
 func (t *Ticker) standBy(ctx context.Context, conn *pgx.Conn) error {
 	for said := false; ; said = true {
@@ -189,7 +200,7 @@ func (t *Ticker) tickPeriodically(ctx context.Context, conn *pgx.Conn) error {
 
 // tickOnNews ticks queues that have something new, and sleeps when none has.
 func (t *Ticker) tickOnNews(ctx context.Context, conn *pgx.Conn) error {
-	s, err := newSleeper(ctx, conn, t.cfg.LongestPause)
+	s, err := newSleeper(ctx, conn, t.cfg.LongestPause, t.cfg.Logger)
 	if err != nil {
 		return err
 	}
@@ -223,12 +234,13 @@ func (t *Ticker) tickOnNews(ctx context.Context, conn *pgx.Conn) error {
 type sleeper struct {
 	conn    *pgx.Conn
 	longest time.Duration
+	log     *slog.Logger
 }
 
 // newSleeper begins to listen for wakes. Where the server allows prepared transactions
 // inserts do not notify (such a transaction could not be prepared), so there
 // the pause is short instead.
-func newSleeper(ctx context.Context, conn *pgx.Conn, longest time.Duration) (*sleeper, error) {
+func newSleeper(ctx context.Context, conn *pgx.Conn, longest time.Duration, log *slog.Logger) (*sleeper, error) {
 	var notified bool
 	if err := conn.QueryRow(ctx, sqlCanNotify).Scan(&notified); err != nil {
 		return nil, err
@@ -239,12 +251,19 @@ func newSleeper(ctx context.Context, conn *pgx.Conn, longest time.Duration) (*sl
 	// A tick need not reach the disk before it is shown: what a consumer commits after
 	// it brings it there too, and a tick that nobody had used may be made again.
 	_, err := conn.Exec(ctx, "set synchronous_commit = off; listen pgq_wake")
-	return &sleeper{conn: conn, longest: longest}, err
+	return &sleeper{conn: conn, longest: longest, log: log}, err
 }
 
 // look ticks what is new, and returns how many queues that were.
 func (s *sleeper) look(ctx context.Context) (ticked int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
 	err = s.conn.QueryRow(ctx, sqlTickAll).Scan(&ticked)
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && !s.conn.IsClosed() {
+		s.log.ErrorContext(ctx, "a queue cannot be ticked, going round it", "err", err)
+		err = s.conn.QueryRow(ctx, sqlTickEach).Scan(&ticked)
+	}
 	return ticked, err
 }
 

@@ -61,6 +61,11 @@ var differences = []difference{
 	},
 	{"D10", "D10/delivered", "delivered: ", "delivered: e", "and come when the queue is re-based"},
 	{"columns", "D10", "(none)", "queue|20|queue_needs_rebase|boolean|not null|false", "marks the queue until then"},
+	{
+		"indexes", "D24", "pgq.rq_retry_idx|CREATE INDEX rq_retry_idx ON pgq.retry_queue USING btree (ev_retry_after)|f|f",
+		"pgq.rq_retry_idx|CREATE INDEX rq_retry_idx ON pgq.retry_queue USING btree (ev_retry_after, ev_id)|f|f",
+		"parked events come back in one order, also very many with one time",
+	},
 	{"columns", "D1", "(none)", "queue|21|queue_switch_count|bigint|not null|0", "by which such a producer is told from others"},
 	{"D17", "D17", "true", "open", "step 2 does nothing in a transaction that has an id already"},
 	{"D17", "D17/again", "f", "t", "the next step 2 closes the rotation"},

@@ -10,6 +10,10 @@
 -- Of older releases of PgQ.
 alter table pgq.queue add column if not exists queue_extra_maint text[];
 
+-- The order in which parked events are given back, also of very many with one time.
+drop index pgq.rq_retry_idx;
+create index rq_retry_idx on pgq.retry_queue (ev_retry_after, ev_id);
+
 -- Transaction ids went back under this queue: it is not ticked until it is re-based.
 alter table pgq.queue add column queue_needs_rebase boolean not null default false;
 

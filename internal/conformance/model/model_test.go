@@ -133,13 +133,13 @@ var mutations = map[string]mutation{
 		"pgqueue.check_switch(text)", "if found then", "if false then",
 	},
 	"running transactions are forgotten": {
-		"pgq.batch_event_sql(int8)", "if late is not null then", "if false then",
+		"pgqueue.batch_query(int8)", "if late is not null then", "if false then",
 	},
 	"the edge is read without its snapshot": {
-		"pgq.batch_event_sql(int8)", "and txid_visible_in_snapshot(ev_txid, %L)", "and %L is not null",
+		"pgqueue.batch_query(int8)", "and txid_visible_in_snapshot(ev_txid, %L)", "and %L is not null",
 	},
 	"retried events come to everyone": {
-		"pgq.batch_event_sql(int8)", "ev_owner is null or ev_owner = %s", "true or ev_owner = %s",
+		"pgqueue.batch_query(int8)", "ev_owner is null or ev_owner = %s", "true or ev_owner = %s",
 	},
 	"old snapshots may move a consumer": {
 		"pgqueue.move(pgqueue.position, int8, int8, int8, timestamptz)",

@@ -39,8 +39,9 @@ begin
                   hint = 'Create it with pgq.create_queue().';
     end if;
     v_consumer := pgqueue.lock_consumer(x_consumer_name);
-    if v_tick is not null and not exists (
-            select from pgq.tick where tick_queue = v_queue and tick_id = v_tick) then
+    -- locked, so that an older snapshot does not take a tick for there that was deleted
+    perform from pgq.tick where tick_queue = v_queue and tick_id = v_tick for key share;
+    if v_tick is not null and not found then
         raise exception 'cannot reposition, tick not found: %', v_tick
             using errcode = 'PQ009', detail = format('Queue: %s', x_queue_name);
     end if;

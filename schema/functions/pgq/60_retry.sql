@@ -17,7 +17,7 @@ begin
         return;
     end if;
     execute 'with ev as materialized (
-                select e.*, w.after from (' || pgq.batch_event_sql(i_batch) || ') e'
+                select e.*, w.after from (' || pgqueue.batch_query(i_batch) || ') e'
          || case when i_ids is null then ', (select $2[1]) w (after)'
                  else ' join unnest($1, $2) w (id, after) on w.id = e.ev_id' end || '),
              new as (
@@ -126,8 +126,7 @@ end $$;
 --
 -- Inserts them into their queues again, for their owner alone: at most 10 in a call,
 -- oldest first. Returns how many; call until 0. One session does it at a time.
--- The queue's limit applies; disabled inserts do not, as on a branch, whose consumers park
--- events too.
+-- Neither the queue's limit nor disabled inserts apply: these events were let in before.
 create or replace function pgq.maint_retry_events()
 returns int4
 language plpgsql as $$
@@ -135,7 +134,9 @@ declare
     r record;
     n int4 := 0;
 begin
-    lock table pgq.retry_queue in share update exclusive mode;
+    if not pg_try_advisory_xact_lock(1885827442, 0) then -- a table lock would stop autovacuum each time
+        return 0;
+    end if;
     for r in
         select q.queue_name, e.*
           from pgq.retry_queue e join pgq.queue q on q.queue_id = e.ev_queue

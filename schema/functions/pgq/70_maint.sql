@@ -41,9 +41,12 @@ begin
             raise exception 'queue % maint failure: tick % not found', i_queue_name, oldest
                 using errcode = 'PQ010', hint = 'Move the consumer with pgq.register_consumer_at().';
         end if;
-        if oldest_xmin <= q.queue_switch_step2 then
-            return 0;
-        end if;
+    else
+        -- nobody now; but who registers next gets what was still running at the newest tick
+        oldest_xmin := txid_snapshot_xmin(txid_current_snapshot());
+    end if;
+    if oldest_xmin <= q.queue_switch_step2 then
+        return 0;
     end if;
 
     next_table := (q.queue_cur_table + 1) % q.queue_ntables;

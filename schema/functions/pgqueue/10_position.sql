@@ -28,6 +28,11 @@ declare
 begin
     if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
         begin
+            -- nor must a tick be stepped onto that was deleted since: 40001 as well
+            perform from pgq.tick t
+               where t.tick_queue = (select s.sub_queue from pgqueue.subscription s where s.sub_key = i_from.pos_key)
+                 and t.tick_id in (i_last_tick, i_next_tick)
+                 for key share;
             insert into pgqueue.position_0
             values (i_from.pos_key, i_from.pos_no + 1, i_last_tick, i_next_tick, i_batch, i_active);
             insert into pgqueue.position_1
@@ -114,6 +119,7 @@ returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     key int4;
+    pos pgqueue.position;
 begin
     if tg_op = 'INSERT' then
         new.sub_id := coalesce(new.sub_id, nextval('pgq.subscription_sub_id_seq'));
@@ -127,9 +133,12 @@ begin
         return new;
     end if;
 
-    select s.sub_key into strict key from pgqueue.subscription s
+    select s.sub_key into key from pgqueue.subscription s
      where s.sub_queue = old.sub_queue and s.sub_consumer = old.sub_consumer
        for no key update;
+    if not found then
+        return null; -- gone meanwhile
+    end if;
     if tg_op = 'DELETE' then
         perform pgqueue.forget(key);
         return old;
@@ -141,7 +150,19 @@ begin
     if new.sub_id <> old.sub_id then
         update pgqueue.subscription set sub_id = new.sub_id where sub_key = key;
     end if;
-    perform pgqueue.move(pgqueue.newest(key), new.sub_last_tick, new.sub_next_tick, new.sub_batch, new.sub_active);
+    -- The consumer may have moved while the lock was waited for: then what the statement
+    -- changes is changed in its new position, unless that itself has been changed.
+    pos := pgqueue.newest(key);
+    if (new.sub_last_tick, new.sub_next_tick, new.sub_batch) is distinct from (old.sub_last_tick, old.sub_next_tick, old.sub_batch)
+       and (pos.pos_last_tick, pos.pos_next_tick, pos.pos_batch) is distinct from (old.sub_last_tick, old.sub_next_tick, old.sub_batch) then
+        raise exception 'could not serialize access: the consumer has moved meanwhile'
+            using errcode = 'serialization_failure', hint = 'Run the transaction again.';
+    end if;
+    if (new.sub_last_tick, new.sub_next_tick, new.sub_batch) is distinct from (old.sub_last_tick, old.sub_next_tick, old.sub_batch) then
+        perform pgqueue.move(pos, new.sub_last_tick, new.sub_next_tick, new.sub_batch, new.sub_active);
+    elsif new.sub_active is distinct from old.sub_active then
+        perform pgqueue.move(pos, pos.pos_last_tick, pos.pos_next_tick, pos.pos_batch, new.sub_active);
+    end if;
     return new;
 end $$;
 
@@ -196,6 +217,7 @@ declare
     log pgqueue.position_log;
     old int4;
     switch boolean;
+    keys int4[];
 begin
     -- looks first and locks then, so that an idle database is not written to
     select * into log from pgqueue.position_log;
@@ -216,11 +238,13 @@ begin
     end if;
 
     if log.log_moved_txid is null then
+        -- first the locks, and then, in a statement that sees what their last holders did, the positions
+        select array_agg(k.sub_key) into keys
+          from (select s.sub_key from pgqueue.subscription s
+                 where s.sub_key in (select pgqueue.behind(old, log.log_cur_table))
+                   for no key update skip locked) k;
         perform pgqueue.move(n, n.pos_last_tick, n.pos_next_tick, n.pos_batch, n.pos_active)
-           from (select s.sub_key from pgqueue.subscription s
-                  where s.sub_key in (select pgqueue.behind(old, log.log_cur_table))
-                    for no key update skip locked) s,
-                pgqueue.newest(s.sub_key) n;
+           from unnest(keys) k, pgqueue.newest(k) n;
         if exists (select from pgqueue.behind(old, log.log_cur_table)) then
             return 0;
         end if;

@@ -72,7 +72,7 @@ language plpgsql as $body$
 declare
     v_id bigint;
 begin%2$s
-    return null;
+    perform pgqueue.refuse_stale(i_queue, i_table);
 end $body$;
 create or replace function pgqueue.insert_many_%1$s(
     i_queue int4, i_table int4, i_txid int8,
@@ -82,13 +82,26 @@ language plpgsql as $body$
 declare
     v_ids bigint[];
 begin%3$s
-    return null;
+    perform pgqueue.refuse_stale(i_queue, i_table);
 end $body$;
 revoke all on function
     pgqueue.insert_%1$s(int4, int4, int8, int8, timestamptz, int4, int4, text, text, text, text, text, text),
     pgqueue.insert_many_%1$s(int4, int4, int8, text[], text[], text[], text[], text[], text[]) from public;
 $sql$, i_shard, one, many);
 end $fn$;
+
+-- pgqueue.refuse_stale(i_queue, i_table) - there is no branch for this queue and table
+--
+-- A session may see the row of a queue an instant before it hears that the insert functions
+-- were replaced, as the queue was created; or the queue is being dropped. Nothing was
+-- inserted: 40001, and in a new transaction all is known.
+create or replace function pgqueue.refuse_stale(i_queue int4, i_table int4)
+returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    raise exception 'could not serialize access: queue % (table %) is being created or dropped', i_queue, i_table
+        using errcode = 'serialization_failure', hint = 'Run the transaction again.';
+end $$;
 
 -- pgqueue.check_switch(i_queue_name) - may a transaction with this snapshot write to the queue?
 --
@@ -194,7 +207,8 @@ end $$;
 --      adds one event for each element, in their order, with one statement;
 --      returns their ids, NULL for no elements. Shorter arrays count as NULLs.
 -- Errors: PQ001 No such queue, PQ005 Queue name must not be NULL, PQ006 Insert
--- into queue disallowed, PQ007 per-transaction limit, 40001 as said above.
+-- into queue disallowed, PQ007 per-transaction limit (for which events that come back
+-- to one consumer do not count), 40001 as said above.
 do $do$
 declare
     way record;
@@ -208,7 +222,7 @@ begin
          'null', '1', 'insert_', 'null, null, null, null, $2, $3, $4, $5, $6, $7'),
         ($$function pgq.insert_event_raw(queue_name text, ev_id int8, ev_time timestamptz, ev_owner int4, ev_retry int4,
             ev_type text, ev_data text, ev_extra1 text, ev_extra2 text, ev_extra3 text, ev_extra4 text) returns int8$$,
-         '$4', '1', 'insert_', '$2, $3, $4, $5, $6, $7, $8, $9, $10, $11'),
+         '$4', 'case when $4 is null then 1 else 0 end', 'insert_', '$2, $3, $4, $5, $6, $7, $8, $9, $10, $11'),
         ($$function pgqueue.insert_events(i_queue_name text, i_type text[], i_data text[],
             i_extra1 text[], i_extra2 text[], i_extra3 text[], i_extra4 text[]) returns int8[]$$,
          'null', $$greatest(pg_catalog.cardinality($2), pg_catalog.cardinality($3))$$, 'insert_many_', '$2, $3, $4, $5, $6, $7')
@@ -246,7 +260,7 @@ begin
     select q.queue_id, q.queue_cur_table, q.queue_disable_insert, q.queue_per_tx_limit
       into v_queue, v_table, v_disabled, v_limit
       from pgq.queue q where q.queue_name operator(pg_catalog.=) $1;
-    if v_disabled is distinct from false then
+    if v_disabled or v_disabled is null then -- "is distinct from" would look its operator up in the caller's path
         perform pgqueue.refuse_insert($1, %s);
     end if;
     if v_limit is not null then

@@ -121,7 +121,9 @@ end $$;
 -- queue's lock is not held for long; returns true when more can be made.
 create or replace function pgqueue.cut_gap(i_queue pgq.queue, i_last pgq.tick, i_seq int8, i_size int4)
 returns boolean
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp
+-- event tables are never analysed: the planner would rather sort the rest of the log at each cut
+set enable_sort = off set enable_bitmapscan = off set enable_seqscan = off as $$
 declare
     lo int8 := txid_snapshot_xmax(i_last.tick_snapshot);
     hi int8 := txid_snapshot_xmin(pgqueue.tick_snapshot());
@@ -132,9 +134,9 @@ begin
     for i in 1 .. 100 loop
         execute format(
             'select e.ev_txid, e.ev_time from ('
-            ' select ev_txid, ev_time from %1$s_%2$s where ev_txid >= $1 and ev_txid < $2 union all'
-            ' select ev_txid, ev_time from %1$s_%3$s where ev_txid >= $1 and ev_txid < $2) e'
-            ' order by e.ev_txid offset $3 limit 1', i_queue.queue_data_pfx, prev, i_queue.queue_cur_table)
+            ' select ev_txid, ev_time from %1$s_%2$s union all'
+            ' select ev_txid, ev_time from %1$s_%3$s) e'
+            ' where e.ev_txid >= $1 and e.ev_txid < $2 order by e.ev_txid offset $3 limit 1', i_queue.queue_data_pfx, prev, i_queue.queue_cur_table)
            into cut using lo, hi, i_size;
         if cut.ev_txid is null then
             return false;
@@ -148,18 +150,17 @@ begin
     return true;
 end $$;
 
--- pgqueue.tick() - tick every queue that has something new
+-- pgqueue.tick_due(i_queue) - tick a queue, or for NULL every queue, if it has something new
 --
--- What our ticker calls, many times a second. A tick is made when event ids were
--- taken since the last one, or a transaction that may have taken some has ended
--- (pgqueue.settling); queues with an external or paused ticker are left out. A gap of
--- more than 20,000 event ids is cut into ticks of 10,000 events. Does not
--- wait: a queue that another session is ticking, or whose ids went back
+-- A tick is made when event ids were taken since the last one, or a transaction that
+-- may have taken some has ended (pgqueue.settling); queues with an external or paused ticker
+-- are left out. A gap of more than 20,000 event ids is cut into ticks of 10,000 events.
+-- Does not wait: a queue that another session is ticking, or whose ids went back
 -- (PQ012 in pgq.ticker), is left out too. Takes no transaction id when nothing is new.
 -- Returns the queues ticked, each with its newest tick. PQ013 snapshot isolation.
-create or replace function pgqueue.tick(out queue_id int4, out tick_id int8)
+create or replace function pgqueue.tick_due(i_queue int4, out queue_id int4, out tick_id int8)
 returns setof record
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '100ms' as $$
 declare
     due int4[];
     seqs int8[];
@@ -176,7 +177,7 @@ begin
               left join lateral (
                     select n.tick_id, n.tick_event_seq, n.tick_snapshot, n.tick_seq_txid from pgq.tick n
                      where n.tick_queue = k.queue_id order by n.tick_id desc limit 1) t on true
-             where not k.queue_external_ticker and not k.queue_ticker_paused and not k.queue_needs_rebase
+             where (i_queue is null or k.queue_id = i_queue) and not k.queue_external_ticker and not k.queue_ticker_paused and not k.queue_needs_rebase
                and (t.tick_id is null
                     or txid_snapshot_xmax(t.tick_snapshot) <= txid_snapshot_xmax(txid_current_snapshot())
                     and (s.seq <> t.tick_event_seq
@@ -202,6 +203,35 @@ begin
             tick_id := pgqueue.add_tick(queue_id, nextval(q.queue_tick_seq), now(), seq, case when fresh then txid_current() end);
         end if;
         return next;
+    end loop;
+end $$;
+
+-- pgqueue.tick() - tick every queue that has something new
+--
+-- What our ticker calls, many times a second: one statement looks after all queues. A queue
+-- that cannot be looked at, as it is broken or being dropped, fails the call; then
+-- pgqueue.tick_each() goes round it.
+create or replace function pgqueue.tick(out queue_id int4, out tick_id int8)
+returns setof record
+language sql security definer set search_path = pg_catalog, pg_temp as $$
+    select * from pgqueue.tick_due(null);
+$$;
+
+-- pgqueue.tick_each() - pgqueue.tick(), queue by queue
+--
+-- One that fails is reported by a warning, and the others are ticked.
+create or replace function pgqueue.tick_each(out queue_id int4, out tick_id int8)
+returns setof record
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    q record;
+begin
+    for q in select k.queue_id, k.queue_name from pgq.queue k order by k.queue_name loop
+        begin
+            return query select * from pgqueue.tick_due(q.queue_id);
+        exception when others then
+            raise warning 'queue %: %', q.queue_name, sqlerrm using errcode = sqlstate;
+        end;
     end loop;
 end $$;
 

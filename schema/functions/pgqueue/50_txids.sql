@@ -66,6 +66,8 @@ begin
     if exists (select from pgqueue.cluster where cluster_id <> here) then
         update pgqueue.cluster set cluster_id = here where cluster_id <> here;
         if found then
+            -- a dump may have a sequence as it was after the rows
+            perform setval(('pgqueue.switch_' || queue_id)::regclass, queue_switch_count) from pgq.queue;
             update pgq.queue set queue_needs_rebase = true
              where not queue_needs_rebase and pgqueue.txids_went_back(queue_id);
         end if;

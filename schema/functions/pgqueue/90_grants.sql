@@ -22,7 +22,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
      ' pgq.get_batch_cursor(int8, text, int4, text), pgq.get_batch_cursor(int8, text, int4),'
      ' pgq.get_batch_info(int8), pgq.event_retry(int8, int8, timestamptz), pgq.event_retry(int8, int8, int4),'
      ' pgq.batch_retry(int8, int4), pgq.finish_batch(int8), pgq.force_tick(text),'
-     ' pgqueue.batch_range(int8), pgqueue.event_retry(int8, int8[], timestamptz[]),'
+     ' pgqueue.batch_range(int8), pgqueue.batch_query(int8), pgqueue.event_retry(int8, int8[], timestamptz[]),'
      ' pgqueue.next_batch(text, text, int4), pgqueue.finish_batch(int8, int8[], float8[]) to pgq_reader'),
 
     ('grant execute on function pgq.insert_event(text, text, text),'
@@ -40,7 +40,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
      ' pgq.maint_retry_events(), pgq.maint_rotate_tables_step1(text), pgq.maint_rotate_tables_step2(),'
      ' pgq.maint_tables_to_vacuum(), pgq.seq_setval(text, int8), pgq.grant_perms(text),'
      ' pgq._grant_perms_from(text, text, text, text), pgq.tune_storage(text), pgq.upgrade_schema(),'
-     ' pgqueue.tick(), pgqueue.force_tick(text), pgqueue.maint_operations(), pgqueue.maint_positions(), pgqueue.accept_cluster(),'
+     ' pgqueue.tick(), pgqueue.tick_each(), pgqueue.force_tick(text), pgqueue.maint_operations(), pgqueue.maint_positions(), pgqueue.accept_cluster(),'
      ' pgqueue.diagnose(), pgqueue.rebase_queue(text),'
      ' pgqueue.thin_ticks(text), pgqueue.check_isolation() to pgq_admin')
     union all select pgqueue.node_grants();
