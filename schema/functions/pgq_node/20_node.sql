@@ -123,8 +123,9 @@ end $$;
 -- queue with its events and consumers too, if it is the node's (a root's, a branch's, or one
 -- that has the consumer .global_watermark; a queue that only happens to have
 -- the name stays). Called for another node, it ends its subscription and takes
--- it off the map. 200; 301 when this database is not in the set; 405 for
--- the node that the local worker reads from. Writes all tables of pgq_node.
+-- it off the map. 200, also when this database is not in the set: PgQ's tools call it
+-- again where they have just dropped the node. 405 for the node that the local
+-- worker reads from. Writes all tables of pgq_node.
 create or replace function pgq_node.drop_node(
     in i_queue_name text, in i_node_name text,
     out ret_code int4, out ret_note text)
@@ -134,12 +135,6 @@ declare
     own pgq_node.node_info;
 begin
     select n.* into own from pgq_node.node_info n where n.queue_name = i_queue_name for update;
-    if not found and not exists (select from pgq_node.node_location l where l.queue_name = i_queue_name) then
-        ret_code := 301; -- no error: PgQ's tools call it again where a node was just dropped
-        ret_note := 'Node not found: ' || i_queue_name || '/' || i_node_name;
-        return;
-    end if;
-
     if own.node_name is null or own.node_name = i_node_name then
         delete from pgq_node.subscriber_info s where s.queue_name = i_queue_name;
         delete from pgq_node.local_state s where s.queue_name = i_queue_name;
