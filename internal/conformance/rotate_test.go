@@ -151,7 +151,7 @@ var rotateCases = []testCase{
 		select pgq.maint_rotate_tables_step2();
 		--> 0
 		select queue_cur_table from pgq.queue;
-		--> 2
+		--> $D36/second
 		select tick_id from pgq.tick;
 		--> $D36
 		select pgq.register_consumer('q', 'c');

@@ -2,13 +2,13 @@
 
 -- pgq.maint_rotate_tables_step1(i_queue_name) - switch a queue to its next data table, emptied
 --
--- Does so when the rotation period has passed and every consumer is behind the last switch, so that
--- nobody needs the table before the current one any more. If not, or when the next table or
--- the queue row is in use, it does nothing: the next run tries again. The queue row
--- is locked FOR NO KEY UPDATE: registrations hold it FOR SHARE, producers, ticks and
--- retries do not mind. Ticks from before the previous
--- switch are deleted, but never the newest. Always returns 0. PQ012 when
--- transaction ids went back, PQ010 when a consumer's tick is gone.
+-- Does so when the rotation period has passed and every consumer (without any, the newest
+-- tick) is behind the last switch, so that nobody needs the table before the current
+-- one any more. If not, or when the next table or the queue row is in use, it does
+-- nothing: the next run tries again. The queue row is locked FOR NO KEY UPDATE:
+-- registrations hold it FOR SHARE, producers, ticks and retries do not mind. Ticks from
+-- before the previous switch are deleted, but never the newest. Always returns 0.
+-- PQ012 when transaction ids went back, PQ010 when a consumer's tick is gone.
 -- Writes pgq.queue, pgq.tick; truncates an event table.
 create or replace function pgq.maint_rotate_tables_step1(i_queue_name text)
 returns int4
@@ -41,12 +41,12 @@ begin
             raise exception 'queue % maint failure: tick % not found', i_queue_name, oldest
                 using errcode = 'PQ010', hint = 'Move the consumer with pgq.register_consumer_at().';
         end if;
-    else
-        -- nobody now; but who registers next gets what was still running at the newest tick
-        oldest_xmin := txid_snapshot_xmin(txid_current_snapshot());
-    end if;
-    if oldest_xmin <= q.queue_switch_step2 then
-        return 0;
+        if oldest_xmin <= q.queue_switch_step2 then
+            return 0;
+        end if;
+    elsif (select txid_snapshot_xmin(t.tick_snapshot) from pgq.tick t
+            where t.tick_queue = q.queue_id order by t.tick_id desc limit 1) < q.queue_switch_step2 then
+        return 0; -- nobody is subscribed, but whoever is next gets what the newest tick has not seen
     end if;
 
     next_table := (q.queue_cur_table + 1) % q.queue_ntables;
