@@ -294,7 +294,10 @@ func TestBatchReadAgain(t *testing.T) {
 	if err := b.Finish(t.Context(), tx); !errors.Is(err, pgqueue.ErrBatchUnread) {
 		t.Errorf("read to the end before, not now: %v, want ErrBatchUnread", err)
 	}
-	for range b.Events(t.Context(), tx) {
+	for _, err := range b.Events(t.Context(), tx) {
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := b.Finish(t.Context(), tx); err != nil {
 		t.Error(err)

@@ -44,7 +44,8 @@ begin
         if oldest_xmin <= q.queue_switch_step2 then
             return 0;
         end if;
-    elsif (select txid_snapshot_xmin(t.tick_snapshot) from pgq.tick t
+    elsif q.queue_switch_step1 <> q.queue_switch_step2 -- equal: never switched yet, there is no table before this one
+      and (select txid_snapshot_xmin(t.tick_snapshot) from pgq.tick t
             where t.tick_queue = q.queue_id order by t.tick_id desc limit 1) < q.queue_switch_step2 then
         return 0; -- nobody is subscribed, but whoever is next gets what the newest tick has not seen
     end if;
