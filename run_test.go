@@ -209,7 +209,7 @@ func killSessions(ctx context.Context, db *pgxpool.Pool, n int) error {
 
 // ownServer starts a server for one test: one that is alone with its transaction ids, and
 // on which inserts notify, as no transaction can be prepared.
-func ownServer(t *testing.T) *pgxpool.Pool {
+func ownServer(t testing.TB) *pgxpool.Pool {
 	t.Helper()
 	server, err := devpg.Start(t.Context(), devpg.Config{Settings: map[string]string{
 		"max_prepared_transactions": "0", "autovacuum": "off",
