@@ -56,6 +56,9 @@ begin
     end if;
 end $$;
 
+-- Functions of cooperative consumers: install PgQ's pgq_coop for them. pgq_ext is independent, and stays.
+drop schema pgq_coop cascade;
+
 drop schema pgq_node_was cascade;
 drop schema pgqueue cascade;
 drop schema pgq_was cascade;

@@ -15,7 +15,7 @@ begin
     -- extensions that need pgq, those that need others first
     for ext in
         with recursive needing as (
-            select oid, 0 as depth from pg_extension where extname = 'pgq'
+            select oid, 0 as depth from pg_extension where extname in ('pgq', 'pgq_ext') -- pgq_ext needs nothing
             union
             select d.objid, n.depth + 1 from needing n
               join pg_depend d on d.refclassid = 'pg_extension'::regclass and d.refobjid = n.oid

@@ -47,7 +47,7 @@ declare
     foreign_schema text;
 begin
     select s.name into foreign_schema
-      from (values ('pgq_node', '0003_node')) s (name, migration)
+      from (values ('pgq_node', '0003_node'), ('pgq_coop', '0004_coop_ext'), ('pgq_ext', '0004_coop_ext')) s (name, migration)
      where to_regnamespace(s.name) is not null
        and current_setting('pgqueue.adopt', true) is distinct from 'on'
        and not exists (select from pgqueue.migration m where m.migration_name = s.migration);

@@ -29,9 +29,9 @@ func mustExec(t *testing.T, db *pgxpool.Pool, sql string) {
 func inventory(t *testing.T, db *pgxpool.Pool) []string {
 	t.Helper()
 	rows, err := db.Query(t.Context(), `
-		select format('%s %s %s', c.relkind, c.oid::regclass, c.relacl) from pg_class c where relnamespace::regnamespace::text in ('pgq', 'pgqueue')
+		select format('%s %s %s', c.relkind, c.oid::regclass, c.relacl) from pg_class c where relnamespace::regnamespace::text in ('pgq', 'pgq_coop', 'pgq_ext', 'pgqueue')
 		union all
-		select format('%s %s %s', p.oid::regprocedure, md5(p.prosrc), p.proacl) from pg_proc p where pronamespace::regnamespace::text in ('pgq', 'pgqueue')
+		select format('%s %s %s', p.oid::regprocedure, md5(p.prosrc), p.proacl) from pg_proc p where pronamespace::regnamespace::text in ('pgq', 'pgq_coop', 'pgq_ext', 'pgqueue')
 		order by 1`)
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
--- Removes the schemas pgq, pgq_node and pgqueue. The roles stay: they belong to the server,
+-- Removes the schemas pgq, pgq_coop, pgq_ext, pgq_node and pgqueue. The roles stay: they belong to the server,
 -- and other databases may use them.
 do $do$
 declare
@@ -20,5 +20,7 @@ begin
     end if;
 end $do$;
 drop schema if exists pgq_node cascade;
+drop schema if exists pgq_coop cascade;
+drop schema if exists pgq_ext cascade;
 drop schema pgq cascade;
 drop schema pgqueue cascade;

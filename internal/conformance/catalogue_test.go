@@ -138,7 +138,7 @@ func TestDefinersAreClosed(t *testing.T) {
 	s := connect(t, newDatabase(t, ours), ours)
 	s.want(`
 		select p.oid::regproc, p.pronargs from pg_proc p
-		where p.pronamespace::regnamespace::text in ('pgq', 'pgq_node', 'pgqueue') and p.prosecdef
+		where p.pronamespace::regnamespace::text in ('pgq', 'pgq_coop', 'pgq_ext', 'pgq_node', 'pgqueue') and p.prosecdef
 			and not exists (select from unnest(p.proconfig) c where c like 'search_path=pg_catalog%, pg_temp')
 		order by 1, 2`,
 		"pgq.insert_event|7", "pgq.insert_event_raw|11", "pgqueue.insert_events|7")
@@ -169,6 +169,7 @@ func TestTheTable(t *testing.T) {
 		queueCases, produceCases, subscribeCases, batchCases, eventCases, retryCases, tickCases,
 		rotateCases, infoCases, lossCases, defectCases, dropInCases,
 		nodeCases, nodeConsumerCases, nodeRoleCases,
+		coopCases, coopDefectCases, extCases,
 	} {
 		for _, tc := range cases {
 			if known[tc.id] {
@@ -192,7 +193,7 @@ func TestTheTable(t *testing.T) {
 	}
 }
 
-// specified are the cases of the specification, sections 8.1 to 8.8. The table
+// specified are the cases of the specification, sections 8.1 to 8.11. The table
 // of find_tick_helper is one case here, ft.
 const specified = `
 	cq1 cq2 cq3 cq4 cq5 cq6 cq7 dq1 dq2 dq3 dq4 dq5 qc1 qc2 qc3 qc4 qc5 qc6
@@ -203,4 +204,6 @@ const specified = `
 	er1 er2 er3 er4 er5 er6 er7 br1 br2 rr1 rr2 rr3 rr4 rr5 mr1 mr2
 	tk1 tk2 tk3 tk4 tk5 tk6 tk7 tk8 tk9 tk10 tk11 tx1 tx2 tx3 tx4 fo1 fo2 fo3 fo4
 	ro1 ro2 ro3 ro4 ro5 ro6 ro7 ro8 ro9 ro10 mo1 mo2 mo3 mo4 mv1
-	qi1 qi2 qi3 qi4 qi5 ci1 ci2 ci3 qf1 sv1 sv2 sv3 ts1 gp1 up1 ve1 pm1`
+	qi1 qi2 qi3 qi4 qi5 ci1 ci2 ci3 qf1 sv1 sv2 sv3 ts1 gp1 up1 ve1 pm1
+	co1 co2 co3 co4 co5 co6 co7 co8 co9 co10 co11 co12 co13 co14 co15 co16 co17
+	ex1 ex2 ex3 ex4 ex5 ex6 ex7 ex8 ex9`

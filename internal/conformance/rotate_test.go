@@ -226,9 +226,10 @@ func withoutAutovacuum(c *caseRun) {
 	c.setAutovacuum("off")
 	c.Cleanup(func() { c.setAutovacuum("on") })
 	c.script(`
-		create schema pgq_ext;
-		create table pgq_ext.completed_event (a int);
-		create table pgq_ext.completed_tick (a int);
+		create schema if not exists pgq_ext;
+		create table if not exists pgq_ext.completed_event (a int);
+		create table if not exists pgq_ext.completed_tick (a int);
+		drop table if exists pgq_ext.completed_batch, pgq_ext.partial_batch;
 		select * from pgq.maint_operations();
 		--> $D23
 		--> vacuum|pgq.queue

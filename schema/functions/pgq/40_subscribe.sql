@@ -77,36 +77,38 @@ end $$;
 -- pgq.unregister_consumer(x_queue_name, x_consumer_name) - end a subscription
 --
 -- Its parked events go with it, and the consumer's name when it has no other
--- subscription. A sub-consumer goes alone; a main consumer takes its
--- sub-consumers along. Returns the number of subscriptions ended, 0 for none.
+-- subscription. A sub-consumer goes alone, and hands its open batch back to its group; a
+-- main consumer takes its sub-consumers along, by their membership and not by
+-- the look of their positions (D11). Returns the number of subscriptions ended, 0 for none.
 create or replace function pgq.unregister_consumer(x_queue_name text, x_consumer_name text)
 returns int4
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     sub pgqueue.subscription;
-    n int4;
+    member pgqueue.subscription;
+    n int4 := 1;
 begin
     select s.* into sub
       from pgqueue.subscription s
       join pgq.queue q on q.queue_id = s.sub_queue
       join pgq.consumer c on c.co_id = s.sub_consumer
-     where q.queue_name = x_queue_name and c.co_name = x_consumer_name
-       for update of s, c;
+     where q.queue_name = x_queue_name and c.co_name = x_consumer_name;
+    if sub.sub_of is not null then
+        return pgqueue.remove_member(sub, false);
+    end if;
+    perform from pgq.consumer c where c.co_id = sub.sub_consumer for update; -- first, as registering does
+    perform from pgqueue.subscription s where s.sub_key = sub.sub_key for update;
     if not found then
         return 0;
     end if;
-    if sub.sub_of is not null then
-        perform pgqueue.forget(sub.sub_key);
-        return 1;
-    end if;
 
     delete from pgq.retry_queue where ev_queue = sub.sub_queue and ev_owner = sub.sub_id;
-    select count(pgqueue.forget(g.sub_key)) into n
-      from (select s.sub_key from pgqueue.subscription s
-             where s.sub_of = sub.sub_key for update) g;
+    for member in select s.* from pgqueue.subscription s where s.sub_of = sub.sub_key for update loop
+        perform pgqueue.forget(member.sub_key);
+        perform pgqueue.drop_unused_consumer(member.sub_consumer);
+        n := n + 1;
+    end loop;
     perform pgqueue.forget(sub.sub_key);
-    delete from pgq.consumer c
-     where c.co_id = sub.sub_consumer
-       and not exists (select from pgqueue.subscription s where s.sub_consumer = c.co_id);
-    return n + 1;
+    perform pgqueue.drop_unused_consumer(sub.sub_consumer);
+    return n;
 end $$;

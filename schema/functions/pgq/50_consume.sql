@@ -66,8 +66,9 @@ end $$;
 -- Returns the open batch if there is one, whatever the other arguments say. Else
 -- opens a batch that ends at the tick that i_max_events or the minimums choose.
 -- Calls for one consumer wait for each other, so they get the same batch (D8).
+-- i_member: sub_key of the sub-consumer that gets the batch; its main consumer goes on behind it at once. NULL: no group.
 create or replace function pgqueue.open_batch(
-    i_queue_name text, i_consumer_name text, i_max_events int4,
+    i_queue_name text, i_consumer_name text, i_member int4, i_max_events int4,
     i_min_lag interval, i_min_count int4, i_min_interval interval,
     out batch_id int8, out cur_tick_id int8, out prev_tick_id int8,
     out cur_tick_time timestamptz, out prev_tick_time timestamptz,
@@ -133,6 +134,10 @@ begin
             return;
         end if;
         batch_id := nextval('pgq.batch_id_seq');
+        if i_member is not null then
+            perform pgqueue.move(pos, cur.tick_id, null, null, now());
+            pos := pgqueue.newest(i_member);
+        end if;
         perform pgqueue.move(pos, prev.tick_id, cur.tick_id, batch_id, now());
     end if;
     cur_tick_id := cur.tick_id;
@@ -158,7 +163,7 @@ returns record
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     select f.* into batch_id, cur_tick_id, prev_tick_id, cur_tick_time, prev_tick_time, cur_tick_event_seq, prev_tick_event_seq
-      from pgqueue.open_batch(i_queue_name, i_consumer_name, i_max_events, null, null, null) f;
+      from pgqueue.open_batch(i_queue_name, i_consumer_name, null, i_max_events, null, null, null) f;
 end $$;
 
 -- pgq.next_batch_custom(i_queue_name, i_consumer_name, i_min_lag, i_min_count, i_min_interval) - open the next batch
@@ -178,7 +183,7 @@ returns record
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     select f.* into batch_id, cur_tick_id, prev_tick_id, cur_tick_time, prev_tick_time, cur_tick_event_seq, prev_tick_event_seq
-      from pgqueue.open_batch(i_queue_name, i_consumer_name, null, i_min_lag, i_min_count, i_min_interval) f;
+      from pgqueue.open_batch(i_queue_name, i_consumer_name, null, null, i_min_lag, i_min_count, i_min_interval) f;
 end $$;
 
 -- pgq.next_batch_info(i_queue_name, i_consumer_name) - open the next batch, without minimums
@@ -236,7 +241,7 @@ begin
         raise warning 'finish_batch: batch % not found', x_batch_id;
         return 0;
     end if;
-    perform pgqueue.move(b.pos, (b.pos).pos_next_tick, null, null, now());
+    perform pgqueue.close_batch(b.sub, b.pos);
     return 1;
 end $$;
 
@@ -259,6 +264,6 @@ begin
             select clock_timestamp() + w.s * interval '1 second'
               from unnest(i_delays) with ordinality w (s, n) order by w.n));
     end if;
-    perform pgqueue.move(b.pos, (b.pos).pos_next_tick, null, null, now());
+    perform pgqueue.close_batch(b.sub, b.pos);
     return 1;
 end $$;

@@ -80,6 +80,16 @@ begin
     end loop;
 end $$;
 
+-- pgqueue.close_batch(i_sub, i_pos) - the position after a batch
+--
+-- A consumer goes on behind it; a sub-consumer is idle, as its group is behind it already (D12).
+create or replace function pgqueue.close_batch(i_sub pgqueue.subscription, i_pos pgqueue.position)
+returns void
+language plpgsql as $$
+begin
+    perform pgqueue.move(i_pos, case when i_sub.sub_of is null then i_pos.pos_next_tick end, null, null, now());
+end $$;
+
 -- pgqueue.subscribe(...) - create the row of a subscription with its first position
 --
 -- Returns sub_key, or NULL when the consumer is subscribed already.

@@ -43,7 +43,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
      ' pgqueue.tick(), pgqueue.tick_each(), pgqueue.force_tick(text), pgqueue.maint_operations(), pgqueue.maint_positions(), pgqueue.accept_cluster(),'
      ' pgqueue.diagnose(), pgqueue.rebase_queue(text),'
      ' pgqueue.thin_ticks(text), pgqueue.check_isolation() to pgq_admin')
-    union all select pgqueue.node_grants();
+    union all select pgqueue.node_grants()
+    union all select pgqueue.coop_grants();
 $$;
 
 -- pgqueue.apply_grants() - create the roles and make the grants, as far as the caller may
@@ -58,7 +59,7 @@ declare
     role text;
     cmd text;
 begin
-    revoke all on all functions in schema pgq, pgq_node, pgqueue from public;
+    revoke all on all functions in schema pgq, pgq_coop, pgq_ext, pgq_node, pgqueue from public;
     foreach role in array array['pgq_reader', 'pgq_writer', 'pgq_admin'] loop
         if to_regrole(role) is null then
             begin
