@@ -169,6 +169,7 @@ func TestTheTable(t *testing.T) {
 		queueCases, produceCases, subscribeCases, batchCases, eventCases, retryCases, tickCases,
 		rotateCases, infoCases, lossCases, defectCases, dropInCases,
 		nodeCases, nodeConsumerCases, nodeRoleCases,
+		triggerCases, triggerRuleCases, triggerDefectCases, triggerTableCases, triggerPlanCases,
 		coopCases, coopDefectCases, extCases,
 	} {
 		for _, tc := range cases {
@@ -205,5 +206,6 @@ const specified = `
 	tk1 tk2 tk3 tk4 tk5 tk6 tk7 tk8 tk9 tk10 tk11 tx1 tx2 tx3 tx4 fo1 fo2 fo3 fo4
 	ro1 ro2 ro3 ro4 ro5 ro6 ro7 ro8 ro9 ro10 mo1 mo2 mo3 mo4 mv1
 	qi1 qi2 qi3 qi4 qi5 ci1 ci2 ci3 qf1 sv1 sv2 sv3 ts1 gp1 up1 ve1 pm1
+	5.7 tr1 tr2 tr3 tr4 tr5 tr6 tr7 tr8 tr9 tr10 tr11 tr12 tr13 tr14 tr15 tr16
 	co1 co2 co3 co4 co5 co6 co7 co8 co9 co10 co11 co12 co13 co14 co15 co16 co17
 	ex1 ex2 ex3 ex4 ex5 ex6 ex7 ex8 ex9`

@@ -169,20 +169,6 @@ pgq.event_2_id_seq|bigint|0|1|0|9223372036854775807|1|f|NULL`,
 		"a fresh event sequence reads 0",
 	},
 	{
-		"functions", "triggers", "jsontriga||trigger\nlogutriga||trigger\nsqltriga||trigger", "(none)",
-		"not here yet",
-	},
-	{
-		"execute", "triggers", "jsontriga||pgq_writer\nlogutriga||pgq_writer\nsqltriga||pgq_writer", "(none)",
-		"not here yet",
-	},
-	{
-		"attributes", "triggers", `jsontriga|0||invoker|called on null|volatile|u
-logutriga|0||invoker|called on null|volatile|u
-sqltriga|0||invoker|called on null|volatile|u`, "(none)",
-		"not here yet",
-	},
-	{
 		"attributes", "D1", "current_event_table|1|text|invoker|called on null|volatile|u",
 		"current_event_table|1|text|definer|called on null|volatile|u",
 		"the check of the snapshot needs rights that producers have not",

@@ -44,7 +44,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
      ' pgqueue.diagnose(), pgqueue.rebase_queue(text),'
      ' pgqueue.thin_ticks(text), pgqueue.check_isolation() to pgq_admin')
     union all select pgqueue.node_grants()
-    union all select pgqueue.coop_grants();
+    union all select pgqueue.coop_grants()
+    union all select pgqueue.trigger_grants();
 $$;
 
 -- pgqueue.apply_grants() - create the roles and make the grants, as far as the caller may
