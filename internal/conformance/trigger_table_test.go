@@ -72,7 +72,8 @@ var triggerTableCases = []testCase{
 	`},
 	// A transaction whose snapshot is older than the change of the table.
 	{id: "trigger-snapshot", script: queueQ + `
-		create table t (nr int primary key, a text);
+		create domain something as text not null;
+		create table t (nr int primary key, a something);
 		create table keyless (nr int);
 	` + one("after insert", "t") + `
 		create trigger x after insert on keyless for each row execute function pgq.logutriga('q');

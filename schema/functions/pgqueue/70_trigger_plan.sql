@@ -107,6 +107,7 @@ create or replace function pgqueue.check_columns(i_table regclass, i_names text[
 returns boolean
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
+    now_row record;
     now_names text[];
     now_types regtype[];
     now_key text[];
@@ -114,8 +115,8 @@ begin
     if current_setting('transaction_isolation') not in ('repeatable read', 'serializable') then
         return false;
     end if;
-    execute format('select array(select k from json_object_keys(row_to_json(json_populate_record(null::%s, ''{}''))) k)', i_table)
-       into now_names;
+    execute format('select (null::%s).*', i_table) into now_row;
+    now_names := array(select k from json_object_keys(row_to_json(now_row)) k);
     if now_names = coalesce(i_names, '{}') then
         execute format('select array[%s]::regtype[] from (select null::%s as r) t',
                 (select string_agg(format('pg_typeof((t.r).%I)', name), ', ') from unnest(i_names) name), i_table)
