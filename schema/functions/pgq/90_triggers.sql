@@ -50,11 +50,8 @@ declare
     p pgqueue.trigger_plan;
     v_old text[];       -- the rows' columns as text
     v_new text[];
-    same boolean[];     -- what the types' equality operators say
-    changed int4[];
+    changed int4[];     -- columns, see pgqueue.row_changes
     field text[];       -- of the event: type, data, extra1 ... extra4
-    expr record;
-    n int4;
 begin
     <<event>> begin
         exit event when pg_catalog.current_setting('session_replication_role') = 'local';
@@ -90,31 +87,22 @@ begin
         elsif tg_op = 'DELETE' then
             field := array[p.type_delete, {{on_delete}}, p.table_name, null, null, null];
         else
-            changed := pgqueue.row_changes(p, v_old, v_new, null);
-            if changed is null then
-                execute p.equal_sql into same using old, new;
-                changed := pgqueue.row_changes(p, v_old, v_new, same);
-            end if;
+            changed := pgqueue.row_changes(p, old, new, v_old, v_new);
             exit event when changed[1] is not null and 0 = all (changed); -- ignored columns, nothing else
             field := array[p.type_update, {{on_update}}, p.table_name,
                            case when p.backup then {{backup}} end, null, null];
         end if;
 
         if p.magic_fields is not null then
-            for i in 1 .. pg_catalog.cardinality(p.magic_fields) loop
-                field[p.magic_fields[i]] := case when tg_op = 'DELETE' then v_old[p.magic_columns[i]] else v_new[p.magic_columns[i]] end;
-            end loop;
+            field := pgqueue.apply_magic(p, field, case when tg_op = 'DELETE' then v_old else v_new end);
         end if;
         if p.expr_sql is not null then
             if tg_op = 'DELETE' then
-                execute p.expr_sql into expr using old;
+                field := pgqueue.apply_expressions(p, field, old);
             else
-                execute p.expr_sql into expr using new;
+                field := pgqueue.apply_expressions(p, field, new);
             end if;
-            get diagnostics n = row_count;
-            field := pgqueue.apply_expressions(p, field, n,
-                pgqueue.row_texts(expr, 1 + pg_catalog.cardinality(p.expr_fields), null));
-            exit event when field is null;
+            exit event when field is null; -- when= is false
         end if;
         perform pgq.insert_event(p.queue, field[1], field[2], field[3], field[4], field[5], field[6]);
     end event;

@@ -67,17 +67,18 @@ begin
                              p.table_name, null, null, null);
 end $$;
 
--- pgqueue.row_changes(p, i_old, i_new, i_same) - the watched columns that an UPDATE changed
+-- pgqueue.row_changes(p, i_old_row, i_new_row, i_old, i_new) - the watched columns that an UPDATE changed
 --
--- Those of the data by number, and 0 when an ignored one changed. Changed means: NULL in one
--- of the rows, or not equal for the type's operator; where the texts cannot
--- tell, i_same has the operator's answer. NULL: i_same is needed to tell.
--- PQ005 when a key column changed.
-create or replace function pgqueue.row_changes(p pgqueue.trigger_plan, i_old text[], i_new text[], i_same boolean[])
+-- i_old and i_new are the rows' columns as text. Returns the changed ones of the data by number, and 0 when
+-- an ignored one changed. Changed means: NULL in one of the rows, or not equal for
+-- the type's operator, which is asked where the texts cannot tell. PQ005 when a key column changed.
+create or replace function pgqueue.row_changes(
+    p pgqueue.trigger_plan, i_old_row anyelement, i_new_row anyelement, i_old text[], i_new text[])
 returns int4[]
 language plpgsql stable as $$
 declare
     changed int4[] := '{}';
+    same boolean[]; -- the operators' answers
     -- settings that can hide a difference in the texts
     lossy boolean := p.inexact and (pg_catalog.current_setting('extra_float_digits')::int4 < 1
                                     or not pg_catalog.starts_with(pg_catalog.current_setting('DateStyle'), 'ISO'));
@@ -92,10 +93,10 @@ begin
             continue when i_new[c]::numeric = i_old[c]::numeric;
         end if;
         if (how = 'operator' or how = 'time' and lossy) and i_new[c] is not null and i_old[c] is not null then
-            if i_same is null then
-                return null;
+            if same is null then
+                execute p.equal_sql into same using i_old_row, i_new_row;
             end if;
-            continue when i_same[c];
+            continue when same[c];
         end if;
         if c = any (p.keys) then
             raise exception 'primary key update not allowed'
@@ -107,34 +108,51 @@ begin
     return changed;
 end $$;
 
--- pgqueue.apply_expressions(p, i_field, i_rows, i_results) - put the results of expressions into the fields
---
--- i_rows: how many rows they gave; i_results: the row, and the type of the when= condition.
--- Returns the fields, NULL when that condition is false.
-create or replace function pgqueue.apply_expressions(p pgqueue.trigger_plan, i_field text[], i_rows int4, i_results text[])
+-- pgqueue.apply_magic(p, i_field, i_row) - put the values of magic columns into the fields of the event
+create or replace function pgqueue.apply_magic(p pgqueue.trigger_plan, i_field text[], i_row text[])
 returns text[]
-language plpgsql stable as $$
+language plpgsql immutable as $$
+declare
+    field text[] := i_field;
+begin
+    for i in 1 .. pg_catalog.cardinality(p.magic_fields) loop
+        field[p.magic_fields[i]] := i_row[p.magic_columns[i]];
+    end loop;
+    return field;
+end $$;
+
+-- pgqueue.apply_expressions(p, i_field, i_row) - put the results of expressions into the fields of the event
+--
+-- Returns the fields, NULL when the when= condition is false. PQ005 when it is not a boolean
+-- or NULL, and when the expressions do not give one row; their own errors.
+create or replace function pgqueue.apply_expressions(p pgqueue.trigger_plan, i_field text[], i_row anyelement)
+returns text[]
+language plpgsql as $$
 declare
     n int4 := pg_catalog.cardinality(p.expr_fields);
     field text[] := i_field;
+    result record;
+    results text[];
+    found_rows int4;
+    message text;
 begin
-    if i_rows <> 1 then
-        raise exception 'Expect 1 row from override query, got %', i_rows
-            using errcode = 'PQ005', detail = pg_catalog.format('Table %s', p.table_name);
-    end if;
+    execute p.expr_sql into result using i_row;
+    get diagnostics found_rows = row_count;
+    results := pgqueue.row_texts(result, n + 1, null); -- the last one is the type of the condition
     for i in 1 .. n loop
-        field[p.expr_fields[i]] := i_results[i];
+        field[p.expr_fields[i]] := results[i];
     end loop;
-    if p.expr_fields[n] < 7 then
+    if found_rows <> 1 then
+        message := 'Expect 1 row from override query, got ' || found_rows::text;
+    elsif p.expr_fields[n] < 7 or field[7] = 't' and results[n + 1] = '16' then
         return field;
-    elsif i_results[n + 1] <> '16' then
-        raise exception 'when= query result must be boolean, got=%', i_results[n + 1]
-            using errcode = 'PQ005', detail = pg_catalog.format('Table %s', p.table_name);
+    elsif results[n + 1] <> '16' then
+        message := 'when= query result must be boolean, got=' || results[n + 1];
     elsif field[7] is null then
-        raise exception 'when= should not be NULL'
-            using errcode = 'PQ005', detail = pg_catalog.format('Table %s', p.table_name);
-    elsif field[7] = 't' then
-        return field;
+        message := 'when= should not be NULL';
+    end if;
+    if message is not null then
+        raise exception '%', message using errcode = 'PQ005', detail = pg_catalog.format('Table %s', p.table_name);
     end if;
     return null;
 end $$;

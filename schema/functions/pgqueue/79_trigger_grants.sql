@@ -21,6 +21,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
      ' pgqueue.sql_key(pgqueue.trigger_plan, text[]), pgqueue.sql_update(pgqueue.trigger_plan, text[], text[], int4[]),'
      ' pgqueue.trigger_refuse(pgqueue.trigger_plan, text, text),'
      ' pgqueue.trigger_statement(text, text, text, regclass, text[]),'
-     ' pgqueue.row_changes(pgqueue.trigger_plan, text[], text[], boolean[]),'
-     ' pgqueue.apply_expressions(pgqueue.trigger_plan, text[], int4, text[]) to public');
+     ' pgqueue.row_changes(pgqueue.trigger_plan, anyelement, anyelement, text[], text[]),'
+     ' pgqueue.apply_magic(pgqueue.trigger_plan, text[], text[]),'
+     ' pgqueue.apply_expressions(pgqueue.trigger_plan, text[], anyelement) to public');
 $$;
