@@ -46,7 +46,8 @@ func (w *world) consume(*rapid.T) {
 	defer func() { _ = db.Close(w.ctx) }()
 	whole := rapid.Bool().Draw(w.t, "one transaction")
 	if whole {
-		level := rapid.SampledFrom([]string{"read committed", "repeatable read", "serializable"}).Draw(w.t, "level")
+		// not serializable: that may fail anywhere because of producers that are
+		level := rapid.SampledFrom([]string{"read committed", "repeatable read"}).Draw(w.t, "level")
 		_, err := db.Exec(w.ctx, "begin isolation level "+level)
 		w.must(err, "begin")
 	}
@@ -133,7 +134,8 @@ func (w *world) remember(c *consumer, parked []*event) {
 }
 
 // oldSnapshot opens a transaction whose snapshot will be out of date, or uses the one there is.
-// A consumer that moved since must not be handed a batch by it.
+// With it, a consumer that has moved since can see its batch of then, but not finish it,
+// nor begin another.
 func (w *world) oldSnapshot(*rapid.T) {
 	if !w.oldOpen {
 		_, err := w.old.Exec(w.ctx, "begin isolation level repeatable read; select from pgq.queue")
@@ -141,15 +143,36 @@ func (w *world) oldSnapshot(*rapid.T) {
 		w.oldOpen, w.oldMoved = true, map[string]bool{}
 		return
 	}
+	defer w.closeOld()
 	c := w.anyConsumer()
-	id, _, err := w.take(w.old, &consumer{name: c.name, tick: c.tick, batch: c.batch, next: c.next})
-	switch {
-	case err != nil && !w.oldMoved[c.name]:
-		w.t.Fatalf("old snapshot, consumer %s has not moved: %v", c.name, err)
-	case err == nil && w.oldMoved[c.name] && id != 0 && id != c.batch:
-		w.t.Fatalf("old snapshot: consumer %s has moved, and is handed batch %d", c.name, id)
+	if !w.oldMoved[c.name] {
+		_, _, err := w.take(w.old, c)
+		w.must(err, "next batch with an old snapshot")
+		return
 	}
+	var id *int64
+	err := w.old.QueryRow(w.ctx, "select pgq.next_batch($1, $2)", w.queue, c.name).Scan(&id)
+	if err == nil && id != nil {
+		_, err = w.old.Exec(w.ctx, "select pgq.finish_batch($1)", *id)
+		if err == nil {
+			w.t.Fatalf("an old snapshot finished batch %d of consumer %s, which has moved", *id, c.name)
+		}
+	}
+	if err != nil && code(err) != "40001" && code(err) != "PQ002" { // registered since
+		w.t.Fatalf("old snapshot: %v", err)
+	}
+}
+
+// stale has consumers move between the two halves of oldSnapshot.
+func (w *world) stale(t *rapid.T) {
 	w.closeOld()
+	w.oldSnapshot(t)
+	w.tick(t)
+	defer w.closeOld()
+	if len(w.consumers) > 0 {
+		w.consume(t)
+		w.oldSnapshot(t)
+	}
 }
 
 func (w *world) closeOld() {

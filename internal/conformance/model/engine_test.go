@@ -67,6 +67,11 @@ func (w *world) rotate(*rapid.T) {
 
 func (w *world) rotateStep2(*rapid.T) { w.exec("select pgq.maint_rotate_tables_step2()") }
 
+func (w *world) rotateWholly(t *rapid.T) {
+	w.rotate(t)
+	w.rotateStep2(t)
+}
+
 // giveBack runs the mover of parked events until it has no more.
 func (w *world) giveBack(*rapid.T) {
 	tx, err := w.admin.Begin(w.ctx)

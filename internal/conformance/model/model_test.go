@@ -63,14 +63,14 @@ func TestModel(t *testing.T) {
 		w := newWorld(t)
 		defer w.close()
 		t.Repeat(map[string]func(*rapid.T){
-			"begin": w.begin, "insert": w.insert, "insert ": w.insert, "insert undone": w.insertUndone,
+			"begin": w.begin, "insert": w.insert, "insert ": w.insert, "insert undone": w.insertUndone, "overtaken": w.overtaken,
 			"commit": w.commitOne, "rollback": w.rollbackOne, "prepare": w.prepare, "end prepared": w.endPrepared,
 			"kill producer": w.killProducer,
 			"tick":          w.tick, "tick ": w.tick, "cut gap": w.cutGap,
-			"rotate": w.rotate, "rotate step 2": w.rotateStep2, "rotate positions": w.rotatePositions,
+			"rotate": w.rotate, "rotate step 2": w.rotateStep2, "rotate wholly": w.rotateWholly, "rotate wholly ": w.rotateWholly, "rotate positions": w.rotatePositions, "rotate positions ": w.rotatePositions,
 			"thin ticks": w.thinTicks, "give back": w.giveBack,
 			"register": w.register, "unregister": w.unregister, "seek": w.seek,
-			"consume": w.consume, "consume ": w.consume, "consume  ": w.consume, "old snapshot": w.oldSnapshot,
+			"consume": w.consume, "consume ": w.consume, "consume  ": w.consume, "old snapshot": w.oldSnapshot, "stale": w.stale,
 		})
 		w.drain()
 	})
@@ -172,7 +172,7 @@ func TestModelNotices(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cmd := exec.CommandContext(t.Context(), os.Args[0],
-				"-test.run=^TestModel$", "-rapid.checks=400", "-rapid.shrinktime=1s", "-rapid.nofailfile")
+				"-test.run=^TestModel$", "-rapid.checks=2000", "-rapid.shrinktime=1s", "-rapid.nofailfile")
 			cmd.Env = append(os.Environ(), "PGQUEUE_MODEL_MUTATION="+name)
 			out, err := cmd.CombinedOutput()
 			var failed *exec.ExitError

@@ -35,8 +35,9 @@ func (w *world) begin(*rapid.T) {
 
 // insert adds one or more events, by one of the ways there are. An old
 // snapshot may be refused after a rotation; then the transaction is over.
-func (w *world) insert(*rapid.T) {
-	p := w.anyProducer()
+func (w *world) insert(*rapid.T) { w.insertBy(w.anyProducer()) }
+
+func (w *world) insertBy(p *producer) {
 	n := rapid.IntRange(1, 3).Draw(w.t, "events")
 	names := make([]string, n)
 	for i := range names {
@@ -66,6 +67,26 @@ func (w *world) insert(*rapid.T) {
 		w.finishProducer(p, "rollback")
 	default:
 		w.t.Fatalf("insert (%s): %v", p.level, err)
+	}
+}
+
+// overtaken has a producer take its snapshot, and insert after a rotation and a tick.
+func (w *world) overtaken(t *rapid.T) {
+	p := w.anyProducer()
+	if p.open {
+		w.t.Skip("open already")
+	}
+	p.open, p.level = true, "repeatable read"
+	_, err := p.conn.Exec(w.ctx, "begin isolation level repeatable read; select from pgq.queue")
+	w.must(err, "begin")
+	w.rotateWholly(t)
+	w.tick(t)
+	if len(w.consumers) > 0 {
+		w.consume(t)
+	}
+	w.insertBy(p)
+	if p.open {
+		w.finishProducer(p, "commit")
 	}
 }
 
