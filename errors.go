@@ -42,6 +42,9 @@ var (
 	ErrTxIDsWentBack = errors.New("transaction ids went back")
 	// ErrIsolation: not possible in REPEATABLE READ or SERIALIZABLE (PQ013).
 	ErrIsolation = errors.New("isolation level not allowed")
+	// ErrBatchOpen: a sub-consumer with a batch is not unregistered, nor a batch given
+	// out while the group's main consumer has one of its own (PQ020).
+	ErrBatchOpen = errors.New("batch still open")
 
 	// ErrNoBatch: nothing to do now; the next tick may change that.
 	ErrNoBatch = errors.New("no batch")
@@ -73,6 +76,7 @@ var kinds = map[string]error{
 	"PQ012": ErrTxIDsWentBack,
 	"PQ013": ErrIsolation,
 	"PQ018": ErrTxIDsWentBack,
+	"PQ020": ErrBatchOpen,
 	"3F000": ErrNotInstalled, // invalid_schema_name: no schema pgq
 }
 

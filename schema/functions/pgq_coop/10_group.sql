@@ -125,7 +125,7 @@ end $$;
 --
 -- With a batch open, i_batch_handling says what becomes of it: 1 drops it, and nobody in the
 -- group gets its events; 2 hands it back to the group; anything else is an error
--- (PQ008). Returns 1, or 0 when there is no such member. PQ005 for a consumer outside of the group.
+-- (PQ020). Returns 1, or 0 when there is no such member. PQ005 for a consumer outside of the group.
 create or replace function pgq_coop.unregister_subconsumer(
     i_queue_name text, i_consumer_name text, i_subconsumer_name text, i_batch_handling int4)
 returns int4
@@ -141,7 +141,7 @@ begin
     end if;
     if (pgqueue.newest(member.sub_key)).pos_batch is not null and coalesce(i_batch_handling not in (1, 2), true) then
         raise exception 'subconsumer has active batch'
-            using errcode = 'PQ008', detail = format('Queue: %s, consumer: %s.%s', i_queue_name, i_consumer_name, i_subconsumer_name),
+            using errcode = 'PQ020', detail = format('Queue: %s, consumer: %s.%s', i_queue_name, i_consumer_name, i_subconsumer_name),
                   hint = 'Finish the batch, drop it (1), or hand it back (2).';
     end if;
     return pgqueue.remove_member(member, i_batch_handling = 1);

@@ -68,7 +68,7 @@ begin
     end loop;
     if (pgqueue.newest(main.sub_key)).pos_batch is not null then
         raise exception 'main consumer has batch open?'
-            using errcode = 'PQ008', detail = format('Queue: %s, consumer: %s', i_queue_name, i_consumer_name),
+            using errcode = 'PQ020', detail = format('Queue: %s, consumer: %s', i_queue_name, i_consumer_name),
                   hint = 'Somebody used pgq.next_batch() for it: finish that batch with pgq.finish_batch().';
     end if;
     pos := pgqueue.newest(member.sub_key);
@@ -100,7 +100,7 @@ end $$;
 -- long, under its old id; NULL: never. Registers who is not registered yet.
 -- Returns the batch id (details: pgq.get_batch_info), NULL when there is none.
 -- PQ001 Event queue not created yet; PQ005 a name taken by another
--- consumer; PQ008 main consumer has batch open?; PQ010 the group's tick is gone.
+-- consumer; PQ020 main consumer has batch open?; PQ010 the group's tick is gone.
 -- Reads pgq.tick, writes pgq.subscription.
 create or replace function pgq_coop.next_batch_custom(
     i_queue_name text, i_consumer_name text, i_subconsumer_name text,
