@@ -14,7 +14,7 @@ import (
 // in exactly one of them, also those of transactions that were open meanwhile.
 func TestGapIsCutIntoBatches(t *testing.T) {
 	t.Parallel()
-	db := pgqueuetest.NewDB(t)
+	db := ownServer(t) // others' transactions would bound the cuts
 	ctx := t.Context()
 	q := pgqueuetest.NewQueue(t, db, "q")
 	if _, err := q.Register(ctx, db, "c"); err != nil {
