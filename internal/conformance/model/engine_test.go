@@ -93,6 +93,7 @@ func (w *world) giveBack(*rapid.T) {
 func (w *world) thinTicks(*rapid.T) {
 	w.exec("update pgq.tick set tick_time = date_trunc('hour', now()) - interval '1 day' where tick_queue = $1", w.id)
 	w.exec("select pgqueue.thin_ticks($1)", w.queue)
+	w.oldSwept = true
 }
 
 // rotatePositions moves the position log on, as if it had grown.
@@ -103,6 +104,7 @@ func (w *world) rotatePositions(*rapid.T) {
 	for range 2 {
 		w.exec("select pgqueue.maint_positions()")
 	}
+	w.oldSwept = true
 }
 
 func (w *world) register(*rapid.T) {

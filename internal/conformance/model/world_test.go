@@ -66,6 +66,7 @@ type world struct {
 	old       *pgx.Conn
 	oldOpen   bool
 	oldMoved  map[string]bool // consumers that moved since the old snapshot
+	oldSwept  bool            // maintenance has been at positions and ticks since: it may be refused
 }
 
 // code is the SQLSTATE of err, or its text.
