@@ -79,7 +79,10 @@ func (w *world) overtaken(t *rapid.T) {
 	p.open, p.level = true, "repeatable read"
 	_, err := p.conn.Exec(w.ctx, "begin isolation level repeatable read; select from pgq.queue")
 	w.must(err, "begin")
-	w.rotateWholly(t)
+	w.rotate(t)
+	if rapid.Bool().Draw(w.t, "wholly") {
+		w.rotateStep2(t)
+	}
 	w.tick(t)
 	if len(w.consumers) > 0 {
 		w.consume(t)
