@@ -99,7 +99,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 func (c *Consumer) prepare(ctx context.Context) (*listener, error) {
 	for failures := 0; ; failures++ {
 		var id int32
-		err := checkSchema(ctx, c.pool)
+		_, err := checkSchema(ctx, c.pool)
 		if err == nil {
 			err = c.pool.QueryRow(ctx, sqlQueueID, c.cfg.Queue).Scan(&id)
 		}
@@ -157,12 +157,12 @@ func (c *Consumer) workOne(ctx context.Context) error {
 	})
 }
 
-// checkSchema compares our schema with this build. A database with the original
-// extension is fine too.
-func checkSchema(ctx context.Context, db DB) error {
+// checkSchema looks which engine the database has and compares our schema with this
+// build. A database with the original extension is fine too.
+func checkSchema(ctx context.Context, db DB) (Engine, error) {
 	engine, err := DetectEngine(ctx, db)
 	if err != nil || engine == EngineOriginal {
-		return err
+		return engine, err
 	}
-	return schema.Check(ctx, db)
+	return engine, schema.Check(ctx, db)
 }

@@ -121,10 +121,7 @@ func (t *Ticker) lead(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	if err := checkSchema(ctx, conn); err != nil {
-		return err
-	}
-	engine, err := DetectEngine(ctx, conn)
+	engine, err := checkSchema(ctx, conn)
 	if err == nil {
 		_, err = conn.Exec(ctx, setKeepalive)
 	}
